@@ -59,7 +59,7 @@ func (e *Engine) beginFill(t *stall, s *slot) {
 	}
 	f.ballot = f.era.ballotAbove(e.id, floor)
 	e.counters.Fills++
-	t.fill = f
+	t.fill, t.floor = f, f.ballot // so that a late answer to this fill is not taken for one to the next
 	f.resend.start(e.now, e.patience())
 	for k := range f.rows {
 		e.promiseOurselves(f, &f.rows[k])
@@ -103,7 +103,9 @@ func (e *Engine) onPromise(m *Message) {
 		return
 	}
 	for _, v := range m.Votes {
-		f.find(v.Instance).hearVote(v.Ballot, v.Batch)
+		if r := f.find(v.Instance); r != nil {
+			r.hearVote(v.Ballot, v.Batch)
+		}
 	}
 	for k := range f.rows {
 		if r := &f.rows[k]; m.Range.contains(r.instance) {
@@ -113,14 +115,14 @@ func (e *Engine) onPromise(m *Message) {
 	e.putValues(t)
 }
 
-// votesLegal also drops votes for instances decided meanwhile, which are of no interest.
+// votesLegal looks only at what this fill still wants to know: the range of its Prepare spans instances decided before.
 func (e *Engine) votesLegal(f *fill, m *Message) bool {
 	for _, v := range m.Votes {
 		r := f.find(v.Instance)
-		if r == nil || !m.Range.contains(v.Instance) || v.Ballot > f.ballot || !f.era.isBallot(v.Ballot) {
-			return false
+		if r == nil || r.decided() {
+			continue
 		}
-		if !r.decided() && !r.slot.legal(&v.Batch, e.id) {
+		if !m.Range.contains(v.Instance) || v.Ballot > f.ballot || !f.era.isBallot(v.Ballot) || !r.slot.legal(&v.Batch, e.id) {
 			return false
 		}
 	}

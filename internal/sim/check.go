@@ -1,0 +1,141 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ha/doozerd/consensus"
+)
+
+// checker compares what happens with what was promised. It knows instances, revs and operations, and
+// nothing of how they are agreed on.
+type checker struct {
+	w        *world
+	batches  map[uint64]string // by instance: what the first to apply it saw
+	writes   map[int64]op      // by rev
+	revs     map[uint64]int64  // by operation
+	outcomes map[uint64]outcome
+	next     map[string]uint64 // by node: the instance to come
+	refused  map[uint64]bool   // operations that were answered "not done"
+	history  []*record         // of operations that ended
+	ops      uint64
+	ended    int
+	unknown  int
+}
+
+// record is one operation as its client saw it.
+type record struct {
+	client           int
+	read             bool
+	op               op
+	expected         string // the value that a guarded write was to replace
+	called, returned time.Duration
+	unknown          bool    // it may have happened, or happen yet
+	outcome          outcome // of a write
+	value            string  // read
+}
+
+func newChecker() *checker {
+	return &checker{
+		batches: map[uint64]string{}, writes: map[int64]op{}, revs: map[uint64]int64{},
+		outcomes: map[uint64]outcome{}, next: map[string]uint64{}, refused: map[uint64]bool{},
+	}
+}
+
+func (c *checker) newOp() uint64 {
+	c.ops++
+	return c.ops
+}
+
+// decided: one agreed history, in order, without gaps.
+func (c *checker) decided(n *node, d consensus.Decision) {
+	if d.Instance != n.engine.LastApplied()+1 {
+		c.w.fail("%s was handed instance %d after %d", n.id, d.Instance, n.engine.LastApplied())
+	}
+	seen := fmt.Sprintf("%s#%d %q", d.Batch.Proposer, d.Batch.Seq, d.Batch.Mutations)
+	if first, ok := c.batches[d.Instance]; !ok {
+		c.batches[d.Instance] = seen
+	} else if first != seen {
+		c.w.fail("%s decided %s at instance %d, another node %s", n.id, seen, d.Instance, first)
+	}
+}
+
+// applied: each rev is one operation, each operation has one rev.
+func (c *checker) applied(n *node, o op, out outcome) {
+	if first, ok := c.writes[out.rev]; !ok {
+		c.writes[out.rev] = o
+	} else if first != o {
+		c.w.fail("%s has %v at rev %d, another node %v", n.id, o, out.rev, first)
+	}
+	if rev, ok := c.revs[o.Number]; !ok {
+		c.revs[o.Number], c.outcomes[o.Number] = out.rev, out
+	} else if rev != out.rev {
+		c.w.fail("%s applied operation %d at rev %d and at rev %d", n.id, o.Number, rev, out.rev)
+	}
+}
+
+func (c *checker) jumped(*node, uint64) {}
+
+func (c *checker) joined(*node) {}
+
+func (c *checker) sent(m consensus.Message) {}
+
+// settled reports whether nothing is under way any more and all nodes are equal.
+func (c *checker) settled(w *world) bool { return w.now > loadTime && c.unsettled(w) == "" }
+
+// unsettled says what keeps the run from being settled.
+func (c *checker) unsettled(w *world) string {
+	for _, cl := range w.clients {
+		if cl.busy || cl.done == 0 {
+			return fmt.Sprintf("client %d waits for %v", cl.number, cl.home)
+		}
+	}
+	alive := w.alive()
+	for _, n := range alive {
+		if n.engine.LastApplied() != alive[0].engine.LastApplied() {
+			return fmt.Sprintf("%v, %v", alive[0], n)
+		}
+	}
+	return ""
+}
+
+// final looks at the whole run.
+func (c *checker) final(w *world) {
+	if w.failed() {
+		return
+	}
+	alive := w.alive()
+	for _, n := range alive {
+		if !n.machine.equal(alive[0].machine) {
+			w.fail("%v and %v differ", alive[0], n)
+		}
+	}
+	c.acknowledged(w)
+	c.counters(w)
+	if !w.failed() {
+		c.linearizable(w)
+	}
+}
+
+// acknowledged: every answer given is in the agreed history, every refusal is not.
+func (c *checker) acknowledged(w *world) {
+	for _, r := range c.history {
+		if !r.read && !r.unknown && c.outcomes[r.op.Number] != r.outcome {
+			w.fail("operation %d was acknowledged as %v and is %v", r.op.Number, r.outcome, c.outcomes[r.op.Number])
+		}
+	}
+	for number := range c.ops {
+		if c.refused[number] && c.revs[number] != 0 {
+			w.fail("operation %d was refused and has rev %d", number, c.revs[number])
+		}
+	}
+}
+
+// counters: nodes that keep the rules never find one broken.
+func (c *checker) counters(w *world) {
+	for _, n := range w.nodes {
+		if k := n.engine.Counters(); k.Dropped > 0 || k.Conflicts > 0 {
+			w.fail("%s dropped %d messages, %d of them conflicting decisions", n.id, k.Dropped, k.Conflicts)
+		}
+	}
+}
