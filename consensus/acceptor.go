@@ -46,7 +46,7 @@ func (e *Engine) onSuggest(m *Message) {
 	case s.owner() != m.From || !s.legal(&m.Batch, e.id) || s.acceptor.differs(0, &m.Batch):
 		e.drop()
 	default:
-		e.needs(s.instance)
+		e.uses(s.instance)
 		e.acceptSuggestion(s, m)
 	}
 }

@@ -17,7 +17,8 @@ type Engine struct {
 	eras    []*era // of the window, oldest first; the last one stands
 	handed  uint64 // decisions handed out up to here; applied ≤ handed ≤ known
 	known   uint64 // decided without a gap up to here
-	need    uint64 // highest instance somebody waits for: see needs
+	need    uint64 // highest instance that we must come to know: see needs
+	front   uint64 // highest instance known to be used for a batch: see uses
 	out     []Message
 	spare   []Message // the slice that the last Ready lent out
 	results []Decision

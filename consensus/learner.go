@@ -51,7 +51,7 @@ func (e *Engine) decide(s *slot, batch Batch) {
 	}
 	s.learner.decided, s.learner.batch = true, batch
 	if !batch.Noop() {
-		e.needs(s.instance)
+		e.uses(s.instance)
 	}
 	if s.own != nil {
 		e.settle(s)
@@ -61,8 +61,16 @@ func (e *Engine) decide(s *slot, batch Batch) {
 	}
 }
 
-// needs notes that somebody waits for instance i: a batch was put to it or above it, or somebody has applied it.
+// needs notes that we cannot stop below instance i: a batch was put to it, somebody has applied it, or a change of voters
+// waits for it.
 func (e *Engine) needs(i uint64) { e.need = max(e.need, i) }
+
+// uses notes that a batch was put to instance i. The front is what others keep ahead of; it must not follow what
+// they themselves skip and fill, or an idle cluster would run for ever.
+func (e *Engine) uses(i uint64) {
+	e.front = max(e.front, i)
+	e.needs(i)
+}
 
 func (e *Engine) onAccepted(m *Message) {
 	e.heardSkip(m.From, m.Skip)
@@ -71,7 +79,9 @@ func (e *Engine) onAccepted(m *Message) {
 			e.drop()
 			return
 		}
-		e.needs(s.instance)
+		if m.Ballot == 0 {
+			e.uses(s.instance)
+		}
 		e.learnVote(s, m.From, m.Ballot)
 		e.checkQuorum(s)
 	}

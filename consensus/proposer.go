@@ -127,7 +127,7 @@ func (e *Engine) suggest(s *slot, f *suggestion) {
 	accepted := s.acceptor.accept(0, f.batch)
 	assert(accepted, "own suggestion at %d below our promise", s.instance)
 	e.learnVote(s, e.id, 0)
-	e.needs(s.instance)
+	e.uses(s.instance)
 	e.broadcast(s.era, Message{Kind: Suggest, Owner: e.id, Range: one(s.instance), Batch: f.batch, Skip: skip})
 	e.tellOthers(s.era, skip)
 	e.checkQuorum(s)

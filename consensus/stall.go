@@ -75,7 +75,7 @@ func (e *Engine) fillDue(t *stall, s *slot) bool {
 	case waited >= fillAnyway*patience+queue:
 		return true
 	}
-	return silent && turn == 0 && e.need > 0 && s.instance <= e.need+e.horizon()/2
+	return silent && turn == 0 && e.front > 0 && s.instance <= e.front+e.horizon()/2
 }
 
 // fillAnyway is after how many fill delays an instance is filled though its owner is heard.

@@ -59,13 +59,14 @@ func (e *Engine) peer(id string) *peer {
 	return e.peers[k]
 }
 
-// greet sends every voter a Status, four times in the time we would wait for it. Whoever rules no instance of the window
-// listens to one voter only.
+// greet sends every voter a Status, four times per FillDelay however long our own round trips are: others may be
+// nearer to each other, and wait for us no longer than that. Whoever rules no instance of the window listens to one
+// voter only.
 func (e *Engine) greet() {
 	if e.now < e.greetAt {
 		return
 	}
-	e.greetAt = e.now + e.patience()/4
+	e.greetAt = e.now + e.cfg.FillDelay/4
 	if e.follows() {
 		e.greetSource()
 		return

@@ -101,7 +101,7 @@ func (w *world) slowOne() {
 
 func (w *world) jumpClock() {
 	n := w.someone()
-	n.skew += between(w.rand, 0, time.Minute)
+	n.local += between(w.rand, 0, time.Minute)
 	n.rate = pick(w.rand, 0.5, 1, 1, 2)
 	w.trace("%s's clock jumps, rate %v", n.id, n.rate)
 }

@@ -21,7 +21,8 @@ type node struct {
 	paused  bool          // the loop stands; what arrives waits
 	inbox   []func()      // what arrived while paused
 	slow    time.Duration // added to everything it sends
-	skew    time.Duration // added to its clock
+	local   time.Duration // its own clock, which never goes back
+	looked  time.Duration // the true time when it last looked at it
 	rate    float64       // of its clock
 	asking  bool          // a snapshot is under way
 	nextTag uint64
@@ -71,7 +72,9 @@ func (n *node) turn(input func()) {
 		n.inbox = append(n.inbox, input)
 		return
 	}
-	n.engine.Tick(n.skew + time.Duration(float64(n.w.now)*n.rate))
+	n.local += time.Duration(float64(n.w.now-n.looked) * n.rate)
+	n.looked = n.w.now
+	n.engine.Tick(n.local)
 	input()
 	n.drain()
 }
