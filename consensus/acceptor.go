@@ -22,7 +22,7 @@ func (a *acceptor) accept(ballot uint64, batch Batch) bool {
 	if ballot < a.promised {
 		return false
 	}
-	assert(!a.voted || a.ballot <= ballot, "accepted ballot %d after %d", ballot, a.ballot)
+	must(!a.voted || a.ballot <= ballot, "accepted a lower ballot after a higher")
 	a.promised, a.voted, a.ballot, a.batch = ballot, true, ballot, batch
 	return true
 }

@@ -1,9 +1,6 @@
 package consensus
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Engine is one node's part in the agreement. Make it with New.
 type Engine struct {
@@ -96,7 +93,7 @@ func New(cfg Config, start Snapshot) (*Engine, error) {
 // Applied says that decision i, the next one in order, has been applied, and who the voters are as of
 // then. None, or more than MaxVoters, means that those before stand. The window moves on by one.
 func (e *Engine) Applied(i uint64, voters []string) {
-	assert(i == e.window.applied+1 && i <= e.handed, "applied out of order")
+	must(i == e.window.applied+1 && i <= e.handed, "applied out of order")
 	s := e.window.at(i)
 	e.log.append(i, s.learner.batch)
 	next := e.eraAfter(i, voters)
@@ -142,7 +139,7 @@ func (e *Engine) decisions() []Decision {
 	for e.handed < e.known {
 		e.handed++
 		s := e.window.at(e.handed)
-		assert(s != nil && s.learner.decided, "handed out an undecided instance")
+		must(s != nil && s.learner.decided, "handed out an undecided instance")
 		d := Decision{Instance: e.handed, Batch: s.learner.batch}
 		if s.own != nil && s.own.batch.Same(&d.Batch) {
 			d.Tags, d.Barriers = s.own.tags, s.own.barriers
@@ -186,7 +183,7 @@ var handlers = [kinds]func(*Engine, *Message){
 func (e *Engine) drop() { e.counters.Dropped++ }
 
 func (e *Engine) send(m Message) {
-	assert(m.To != e.id, "message to ourselves")
+	must(m.To != e.id, "message to ourselves")
 	m.From = e.id
 	e.out = append(e.out, m)
 }
@@ -201,9 +198,9 @@ func (e *Engine) broadcast(era *era, m Message) {
 	}
 }
 
-// assert holds our own state to its invariants, always. What others send is checked, never asserted.
-func assert(ok bool, format string, args ...any) {
+// must holds our own state to its invariants, always. What others send is checked, never asserted.
+func must(ok bool, broken string) {
 	if !ok {
-		panic("consensus: " + fmt.Sprintf(format, args...))
+		panic("consensus: " + broken)
 	}
 }

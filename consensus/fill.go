@@ -74,7 +74,7 @@ func (f *fill) span() Range { return Range{f.rows[0].instance, f.rows[len(f.rows
 // Our own promise comes first: it makes the ballot ours for good, so that it is never used twice.
 func (e *Engine) promiseOurselves(f *fill, r *row) {
 	a := &r.slot.acceptor
-	assert(f.ballot > a.promised, "ballot %d used again at %d", f.ballot, r.instance)
+	must(f.ballot > a.promised, "ballot used again")
 	a.promise(f.ballot)
 	if a.voted {
 		r.hearVote(a.ballot, a.batch)

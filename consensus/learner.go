@@ -28,7 +28,7 @@ func (l *learner) count(ballot uint64) int {
 // learnVote notes that id accepted at ballot in s. Only the voters of that very instance count.
 func (e *Engine) learnVote(s *slot, id string, ballot uint64) {
 	voter := s.era.index(id)
-	assert(voter >= 0, "vote of %s, who is no voter of %d", id, s.instance)
+	must(voter >= 0, "vote of somebody who is no voter of the instance")
 	s.learner.hear(voter, ballot)
 }
 

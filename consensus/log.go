@@ -20,7 +20,7 @@ func (l *log) restart(instance uint64) {
 }
 
 func (l *log) append(i uint64, batch Batch) {
-	assert(i == l.first+uint64(l.count), "log continues at %d, not %d", l.first+uint64(l.count), i)
+	must(i == l.first+uint64(l.count), "gap in the log")
 	if l.count == len(l.batches) {
 		l.dropFirst()
 	}

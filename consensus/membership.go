@@ -113,9 +113,24 @@ func (e *Engine) Install(s Snapshot) (bool, error) {
 	if s.Instance <= e.window.applied {
 		return false, nil
 	}
+	if i := e.contradicts(s); i > 0 {
+		return false, fmt.Errorf("%w: snapshot of instance %d has other voters for %d than were agreed on", ErrConfig, s.Instance, i)
+	}
 	e.failJumped(s.Instance)
 	e.restart(s)
 	return true, nil
+}
+
+// contradicts returns an instance whose voters are known to be others than s says, or 0. Voters are agreed on like everything
+// else, so such a snapshot is of another cluster.
+func (e *Engine) contradicts(s Snapshot) uint64 {
+	eras := erasOf(s)
+	for i := s.Instance + 1; i < e.window.end(); i++ {
+		if !slices.Equal(eraIn(eras, i).voters, e.window.at(i).era.voters) {
+			return i
+		}
+	}
+	return 0
 }
 
 // failJumped ends the proposals whose decision nobody will tell us any more. A lost batch is known not to have been
@@ -146,15 +161,12 @@ func (e *Engine) restart(s Snapshot) {
 	old := e.window
 	e.window = newWindow(old.size)
 	e.window.applied = s.Instance
-	e.eras = e.eras[:0]
-	for _, r := range s.Eras {
-		e.eras = append(e.eras, &era{r.From, sortedVoters(r.Voters)})
-	}
+	e.eras = erasOf(s)
 	for i := s.Instance + 1; i < e.window.end(); i++ {
+		e.window.reset(i, eraIn(e.eras, i))
 		if kept := old.slots[i%old.size]; kept.instance == i {
+			kept.era = eraIn(e.eras, i)
 			e.window.slots[i%old.size] = kept
-		} else {
-			e.window.reset(i, e.eraOf(i))
 		}
 	}
 	e.forgetEras()
@@ -165,14 +177,22 @@ func (e *Engine) restart(s Snapshot) {
 	}
 	e.meetVoters()
 	for _, t := range e.stalls {
-		*t = stall{owner: t.owner, floor: t.floor} // a fill's rows were of the old window
+		*t = stall{owner: t.owner, peer: t.peer, floor: t.floor} // a fill's rows were of the old window
 	}
 }
 
-// eraOf returns the era that rules instance i, of those we know.
-func (e *Engine) eraOf(i uint64) *era {
-	r := e.eras[0]
-	for _, next := range e.eras[1:] {
+func erasOf(s Snapshot) []*era {
+	var eras []*era
+	for _, r := range s.Eras {
+		eras = append(eras, &era{r.From, sortedVoters(r.Voters)})
+	}
+	return eras
+}
+
+// eraIn returns the one of eras that rules instance i.
+func eraIn(eras []*era, i uint64) *era {
+	r := eras[0]
+	for _, next := range eras[1:] {
 		if next.from <= i {
 			r = next
 		}

@@ -117,7 +117,7 @@ func (p *proposer) take(maxBytes int) *suggestion {
 func (e *Engine) suggest(s *slot, f *suggestion) {
 	p := &e.proposer
 	skip := e.skipTo(s.instance)
-	assert(p.next <= s.instance && s.own == nil && !s.acceptor.voted, "own instance %d used twice", s.instance)
+	must(p.next <= s.instance && s.own == nil && !s.acceptor.voted, "own instance used twice")
 	p.next = s.instance + 1
 	p.busyUntil = e.now + e.patience()
 	f.instance, f.batch.Proposer = s.instance, e.id
@@ -125,7 +125,7 @@ func (e *Engine) suggest(s *slot, f *suggestion) {
 	p.flights = append(p.flights, f)
 	s.own = f
 	accepted := s.acceptor.accept(0, f.batch)
-	assert(accepted, "own suggestion at %d below our promise", s.instance)
+	must(accepted, "own suggestion below our promise")
 	e.learnVote(s, e.id, 0)
 	e.uses(s.instance)
 	e.broadcast(s.era, Message{Kind: Suggest, Owner: e.id, Range: one(s.instance), Batch: f.batch, Skip: skip})

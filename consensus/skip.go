@@ -13,7 +13,7 @@ func (e *Engine) skipTo(hi uint64) Range {
 	p.next = r.Hi
 	skipped := false
 	for s := range e.window.owned(r, e.id) {
-		assert(s.own == nil, "skipped own instance %d, which is used", s.instance)
+		must(s.own == nil, "skipped an own instance that is used")
 		if !s.learner.decided {
 			e.decide(s, Batch{})
 			skipped = true

@@ -48,7 +48,7 @@ func (w *window) at(i uint64) *slot {
 		return nil
 	}
 	s := &w.slots[i%w.size]
-	assert(s.instance == i, "slot holds instance %d, not %d", s.instance, i)
+	must(s.instance == i, "slot holds another instance")
 	return s
 }
 

@@ -5,6 +5,7 @@ import "time"
 // stall follows the first undecided instance of one owner, and what we do about it.
 type stall struct {
 	owner    string
+	peer     *peer         // the owner; nil if that is us
 	instance uint64        // nothing of the owner's below it is undecided
 	since    time.Duration // when we began to wait for it
 	holdoff  time.Duration // no fill before
@@ -59,23 +60,23 @@ func (e *Engine) fillDue(t *stall, s *slot) bool {
 	if s.era.index(e.id) < 0 {
 		return false
 	}
-	patience := e.patience()
-	if p := e.peer(t.owner); p != nil {
-		patience = e.patienceWith(p)
+	patience, silent := e.patience(), false
+	if t.peer != nil {
+		patience, silent = e.patienceWith(t.peer), e.silent(t.peer)
 	}
-	silent, turn := e.silent(t.owner), e.turn(s)
 	waited := time.Duration(0)
 	if s.instance <= e.need {
 		waited = e.now - t.since
 	}
-	queue := time.Duration(turn) * patience / 2
-	switch {
-	case silent && waited >= patience+queue:
-		return true
-	case waited >= fillAnyway*patience+queue:
-		return true
+	near := silent && e.front > 0 && s.instance <= e.front+e.horizon()/2
+	if waited < patience && !near {
+		return false
 	}
-	return silent && turn == 0 && e.front > 0 && s.instance <= e.front+e.horizon()/2
+	turn := e.turn(s)
+	queue := time.Duration(turn) * patience / 2
+	return silent && waited >= patience+queue ||
+		waited >= fillAnyway*patience+queue ||
+		near && turn == 0
 }
 
 // fillAnyway is after how many fill delays an instance is filled though its owner is heard.
@@ -91,7 +92,7 @@ func (e *Engine) turn(s *slot) int {
 		if v == e.id {
 			break
 		}
-		if !e.silent(v) {
+		if p := e.peer(v); p != nil && !e.silent(p) {
 			turn++
 		}
 	}

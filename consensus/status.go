@@ -34,9 +34,10 @@ func (e *Engine) meetVoters() {
 		p := e.peer(id)
 		if p == nil {
 			p = &peer{id: id, echoed: e.now}
+			stalls[k].peer = p
+			e.unfollow(id)
 		}
 		peers = append(peers, p)
-		e.unfollow(id)
 	}
 	e.peers, e.stalls = peers, stalls
 }
@@ -140,11 +141,8 @@ func (e *Engine) Silence(id string) time.Duration {
 	return 0
 }
 
-// silent reports whether owner has not been heard for as long as it should take.
-func (e *Engine) silent(owner string) bool {
-	p := e.peer(owner)
-	return p != nil && e.now-p.echoed >= e.patienceWith(p)
-}
+// silent reports whether p has not been heard for as long as it should take.
+func (e *Engine) silent(p *peer) bool { return e.now-p.echoed >= e.patienceWith(p) }
 
 // patienceWith is how long p may take before we act without it: FillDelay, or twice the round trip where
 // that is longer, lest a cluster over a WAN fill the living.
@@ -156,7 +154,7 @@ func (e *Engine) patienceWith(p *peer) time.Duration {
 func (e *Engine) patience() time.Duration {
 	d := e.cfg.FillDelay
 	for _, p := range e.peers {
-		if !e.silent(p.id) {
+		if !e.silent(p) {
 			d = max(d, e.patienceWith(p))
 		}
 	}

@@ -95,6 +95,9 @@ func (c *checker) unsettled(w *world) string {
 		if n.engine.LastApplied() != alive[0].engine.LastApplied() {
 			return fmt.Sprintf("%v, %v", alive[0], n)
 		}
+		if len(n.waiting) > 0 {
+			return fmt.Sprintf("%v never answered %d proposals", n, len(n.waiting))
+		}
 	}
 	return ""
 }
