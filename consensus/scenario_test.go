@@ -41,7 +41,7 @@ func TestScenarios(t *testing.T) {
 // play runs the commands of a story and returns it with the output that they have.
 func play(t *testing.T, story string) string {
 	var out bytes.Buffer
-	s := &stage{t: t, engines: map[string]*Engine{}, voters: map[string][]string{}}
+	s := &stage{t: t, engines: map[string]*Engine{}, voters: map[string][]string{}, cutOff: map[string]bool{}}
 	lines := strings.Split(story, "\n")
 	for k := 0; k < len(lines); k++ {
 		line := lines[k]
@@ -74,6 +74,8 @@ type stage struct {
 	now      time.Duration
 	tag      uint64
 	mail     []Message
+	cutOff   map[string]bool
+	quiet    bool // do not show messages
 	out      bytes.Buffer
 }
 
@@ -102,6 +104,9 @@ var acts = map[string]func(*stage, []string){
 	"drop":      (*stage).drop,
 	"settle":    (*stage).settle,
 	"wait":      (*stage).wait,
+	"run":       (*stage).run,
+	"cut":       (*stage).cut,
+	"heal":      (*stage).heal,
 	"crash":     (*stage).crash,
 	"join":      (*stage).join,
 	"snapshot":  (*stage).snapshot,
@@ -121,7 +126,7 @@ func (s *stage) cluster(args []string) {
 }
 
 func (s *stage) start(id string, from Snapshot, voters []string) {
-	e, err := New(Config{ID: id, Rand: rand.New(rand.NewPCG(1, uint64(id[0]))), Window: s.window, Retain: 8}, from)
+	e, err := New(Config{ID: id, Rand: rand.New(rand.NewPCG(1, uint64(id[0]))), Window: s.window, Retain: 16}, from)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -180,6 +185,24 @@ func (s *stage) wait(args []string) {
 		s.exchange(func(m Message) bool { return m.Kind == Status })
 	}
 }
+
+// run DURATION lets time pass, and everything arrive, without showing the messages.
+func (s *stage) run(args []string) {
+	d, err := time.ParseDuration(args[0])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.quiet = true
+	for ; d > 0; d -= 10 * time.Millisecond {
+		s.advance(10*time.Millisecond, s.ids)
+		s.settle(nil)
+	}
+	s.quiet = false
+}
+
+// cut ID loses everything that a node sends and is sent, until heal ID.
+func (s *stage) cut(args []string)  { s.cutOff[args[0]] = true }
+func (s *stage) heal(args []string) { delete(s.cutOff, args[0]) }
 
 func (s *stage) advance(d time.Duration, ids []string) {
 	s.now += d
@@ -245,8 +268,10 @@ func (s *stage) drain(id string) {
 	for {
 		r := e.Ready()
 		for _, m := range r.Messages {
-			s.mail = append(s.mail, m)
-			if m.Kind != Status {
+			if !s.cutOff[m.From] && !s.cutOff[m.To] {
+				s.mail = append(s.mail, m)
+			}
+			if m.Kind != Status && !s.quiet {
 				fmt.Fprintf(&s.out, "  %v\n", m)
 			}
 		}

@@ -26,6 +26,7 @@ type checker struct {
 // record is one operation as its client saw it.
 type record struct {
 	client           int
+	node             *node // asked
 	read             bool
 	op               op
 	expected         string // the value that a guarded write was to replace
@@ -90,7 +91,7 @@ func (c *checker) unsettled(w *world) string {
 			return fmt.Sprintf("client %d waits for %v", cl.number, cl.home)
 		}
 	}
-	alive := w.alive()
+	alive := w.healthy()
 	for _, n := range alive {
 		if n.engine.LastApplied() != alive[0].engine.LastApplied() {
 			return fmt.Sprintf("%v, %v", alive[0], n)
@@ -107,7 +108,7 @@ func (c *checker) final(w *world) {
 	if w.failed() {
 		return
 	}
-	alive := w.alive()
+	alive := w.healthy()
 	for _, n := range alive {
 		if !n.machine.equal(alive[0].machine) {
 			w.fail("%v and %v differ", alive[0], n)
@@ -115,6 +116,7 @@ func (c *checker) final(w *world) {
 	}
 	c.acknowledged(w)
 	c.counters(w)
+	c.prompt(w)
 	if !w.failed() {
 		c.linearizable(w)
 	}
@@ -140,5 +142,45 @@ func (c *checker) counters(w *world) {
 		if k := n.engine.Counters(); k.Dropped > 0 || k.Conflicts > 0 {
 			w.fail("%s dropped %d messages, %d of them conflicting decisions", n.id, k.Dropped, k.Conflicts)
 		}
+	}
+}
+
+// latency returns the mean and the longest time that operations took, but for those at the victim of a drill.
+func (c *checker) latency() (mean, longest time.Duration) {
+	var sum time.Duration
+	ops := 0
+	for _, r := range c.history {
+		if r.node == c.w.sick {
+			continue
+		}
+		d := r.returned - r.called
+		sum += d
+		longest = max(longest, d)
+		ops++
+	}
+	return sum / time.Duration(max(1, ops)), longest
+}
+
+// promptness is what clients of healthy nodes may expect while one fault lasts: by latency and drill.
+var promptness = map[string]struct{ mean, longest time.Duration }{
+	"lan dead":    {5 * time.Millisecond, 300 * time.Millisecond},
+	"lan deaf":    {5 * time.Millisecond, 300 * time.Millisecond},
+	"lan mute":    {5 * time.Millisecond, 300 * time.Millisecond},
+	"lan parted":  {30 * time.Millisecond, 600 * time.Millisecond},
+	"lan lossy":   {120 * time.Millisecond, 1500 * time.Millisecond},
+	"lan stutter": {20 * time.Millisecond, 1200 * time.Millisecond},
+	"wan dead":    {400 * time.Millisecond, 2 * time.Second},
+	"wan deaf":    {400 * time.Millisecond, 2 * time.Second},
+	"wan mute":    {400 * time.Millisecond, 2 * time.Second},
+	"wan parted":  {600 * time.Millisecond, 2 * time.Second},
+	"wan lossy":   {800 * time.Millisecond, 2 * time.Second},
+	"wan stutter": {400 * time.Millisecond, 2 * time.Second},
+}
+
+// prompt: in a drill, a client of a healthy node hardly notices.
+func (c *checker) prompt(w *world) {
+	expect, ok := promptness[w.plan.kind()]
+	if mean, longest := c.latency(); ok && (mean > expect.mean || longest > expect.longest) {
+		w.fail("operations took %v, one of them %v, in a drill: %s", mean, longest, w.plan.kind())
 	}
 }

@@ -27,7 +27,7 @@ func (c *client) next() {
 	if c.w.now > loadTime && c.done > 0 {
 		return
 	}
-	if c.home == nil || c.home.dead {
+	if c.home == nil || c.home.dead || c.home == c.w.sick {
 		c.move()
 	}
 	c.done++
@@ -47,7 +47,7 @@ func (c *client) next() {
 
 // move turns to another node.
 func (c *client) move() {
-	c.home = pick(c.w.rand, c.w.alive()...)
+	c.home = pick(c.w.rand, c.w.healthy()...)
 	c.seen = 0
 }
 
@@ -97,6 +97,7 @@ func (c *client) learn(key string, f file) {
 // start begins r, and ends it with the answer or the timeout, whichever comes first.
 func (c *client) start(r *record, begin func(func(answer)), success func(answer)) {
 	c.busy = true
+	r.node = c.home
 	over := false
 	end := func(a answer) {
 		if over {

@@ -212,8 +212,11 @@ func without(ids []string, id string) []string {
 	return slices.DeleteFunc(slices.Clone(ids), func(s string) bool { return s == id })
 }
 
-// mend ends all faults.
+// mend ends all faults, but not that of a drill.
 func (w *world) mend() {
+	if w.plan.drill != "" {
+		return
+	}
 	w.trace("the faults stop")
 	w.network.clean = true
 	for _, l := range w.network.links {
@@ -224,5 +227,45 @@ func (w *world) mend() {
 		if n.paused {
 			n.resume()
 		}
+	}
+}
+
+// drill begins the one fault of a drill.
+func (w *world) drill() {
+	victim := w.someone()
+	v, all := []string{victim.id}, w.ids()
+	w.trace("drill: %s %s", victim.id, w.plan.drill)
+	switch w.plan.drill {
+	case "dead":
+		victim.crash()
+	case "deaf":
+		w.network.cut(all, v, true)
+	case "mute":
+		w.network.cut(v, all, true)
+	case "parted": // from one other voter, which is served all the same
+		other := w.someone()
+		w.network.cut(v, []string{other.id}, true)
+		w.network.cut([]string{other.id}, v, true)
+		return
+	case "lossy":
+		w.plan.loss = 0.2
+		return
+	case "stutter": // it prepares, and then is gone for a while
+		w.stutter(victim)
+	}
+	w.sick = victim
+}
+
+// stutter stops and starts a node again and again.
+func (w *world) stutter(n *node) {
+	if n.paused {
+		n.resume()
+	} else {
+		n.pause()
+	}
+	if w.now < loadTime {
+		w.after(between(w.rand, 50*time.Millisecond, 600*time.Millisecond), func() { w.stutter(n) })
+	} else if n.paused {
+		n.resume()
 	}
 }

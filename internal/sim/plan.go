@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -22,6 +23,7 @@ type plan struct {
 	tail        float64 // share of messages that take far longer than the rest
 	mishaps     int     // faults in all
 	faulty      time.Duration
+	drill       string // one lasting fault, which a majority must hardly notice; "" is none
 }
 
 // How long a run may go on: faults and load, then recovery.
@@ -56,8 +58,27 @@ func newPlan(r *rand.Rand) plan {
 		p.tail = pick(r, 0.01, 0.1)
 	}
 	p.latency = pick(r, "lan", "lan", "wan", "uneven")
+	if r.IntN(4) == 0 {
+		p.becomeDrill(r)
+	}
 	return p
 }
+
+// becomeDrill turns p into a run with one fault that lasts to its end. A majority is whole, so its clients must
+// be served all the time, and promptly.
+func (p *plan) becomeDrill(r *rand.Rand) {
+	p.drill = pick(r, "dead", "deaf", "mute", "parted", "lossy", "stutter")
+	p.voters = pick(r, 3, 5)
+	p.window = pick(r, 64, 256, 1024)
+	p.retain = 4096
+	p.mishaps, p.loss, p.duplication, p.tail = 0, 0, 0, 0
+	p.latency = pick(r, "lan", "wan")
+	p.think = 30 * time.Millisecond
+	p.faulty = loadTime + recoveryTime
+}
+
+// kind names the network, and the drill if it is one.
+func (p *plan) kind() string { return strings.TrimSpace(p.latency + " " + p.drill) }
 
 // delays returns the shortest and longest time a message usually takes on a new link.
 func (p *plan) delays(r *rand.Rand) (least, most time.Duration) {

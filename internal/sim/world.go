@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/ha/doozerd/consensus"
@@ -23,6 +24,7 @@ type world struct {
 	out     io.Writer // for the trace, or nil
 	failure error
 	born    int
+	sick    *node // the victim of a drill, whom no client asks
 
 	proposals int
 	proposed  map[int][]string // sets of voters under way
@@ -35,10 +37,13 @@ type Result struct {
 	Seed      uint64
 	Err       error // nil if every promise was kept
 	Plan      string
+	Kind      string        // the latency, and the drill if it is one
 	Decided   uint64        // highest instance applied anywhere
 	Revs      int64         // writes agreed on
 	Ended     int           // operations of clients that ended
 	Unknown   int           // of these, with unknown outcome
+	Mean      time.Duration // of operations that ended
+	Longest   time.Duration
 	Messages  int           // sent
 	Simulated time.Duration // how long it took in there
 	Counters  consensus.Counters
@@ -97,6 +102,9 @@ func (w *world) begin() {
 		w.clients = append(w.clients, c)
 		w.after(between(w.rand, 0, w.plan.think), c.next)
 	}
+	if w.plan.drill != "" {
+		w.after(between(w.rand, 0, w.plan.faulty/20), w.drill)
+	}
 	for range w.plan.mishaps {
 		w.after(between(w.rand, 0, w.plan.faulty), w.mishap)
 	}
@@ -106,7 +114,7 @@ func (w *world) begin() {
 // recover waits until every operation has ended and all nodes are equal, which must happen in bounded time.
 func (w *world) recover() {
 	for k, n := range w.alive() {
-		if n.engine.Writable() {
+		if n.engine.Writable() && n != w.sick {
 			c := &client{w: w, number: len(w.clients) + k, home: n}
 			w.clients = append(w.clients, c)
 			w.after(0, c.next)
@@ -128,6 +136,11 @@ func (w *world) alive() []*node {
 	return alive
 }
 
+// healthy are the nodes that clients ask.
+func (w *world) healthy() []*node {
+	return slices.DeleteFunc(w.alive(), func(n *node) bool { return n == w.sick })
+}
+
 func (w *world) trace(format string, args ...any) {
 	if w.out != nil {
 		fmt.Fprintf(w.out, "%10.4f  %s\n", w.now.Seconds(), fmt.Sprintf(format, args...))
@@ -145,7 +158,7 @@ func (w *world) fail(format string, args ...any) {
 func (w *world) failed() bool { return w.failure != nil }
 
 func (w *world) result(seed uint64) Result {
-	r := Result{Seed: seed, Err: w.failure, Plan: fmt.Sprintf("%+v", w.plan), Messages: w.network.sent, Simulated: w.now}
+	r := Result{Seed: seed, Err: w.failure, Plan: fmt.Sprintf("%+v", w.plan), Kind: w.plan.kind(), Messages: w.network.sent, Simulated: w.now}
 	for _, n := range w.nodes {
 		c := n.engine.Counters()
 		r.Decided = max(r.Decided, n.engine.LastApplied())
@@ -159,5 +172,6 @@ func (w *world) result(seed uint64) Result {
 		r.Counters.Resends += c.Resends
 	}
 	r.Ended, r.Unknown = w.check.ended, w.check.unknown
+	r.Mean, r.Longest = w.check.latency()
 	return r
 }

@@ -69,7 +69,7 @@ func (f fault) plant(dir string) ([]byte, error) {
 	return []byte(strings.Replace(string(source), f.from, f.to, 1)), nil
 }
 
-var failedSeed = regexp.MustCompile(`seed (\d+): FAILED: (.*?) \(\d+ instances`)
+var failedSeed = regexp.MustCompile(`seed (\d+) .*?: FAILED: (.*?) \(\d+ instances`)
 
 // try says how the simulation fared against the fault, and whether it found it.
 func (f fault) try(dir, work string, seeds int) (verdict string, found bool) {

@@ -19,6 +19,7 @@ func main() {
 	first := flag.Uint64("first", 1, "the first of them")
 	seed := flag.Uint64("seed", 0, "run only this one, with a trace")
 	workers := flag.Int("workers", 1, "how many to run at a time")
+	all := flag.Bool("v", false, "print a line for each seed")
 	until := flag.Bool("until", false, "stop at the first failure")
 	flag.Parse()
 	if *seed != 0 {
@@ -27,7 +28,7 @@ func main() {
 		finish(1, r.Err)
 	}
 	begun := time.Now()
-	ran, failures := run(*first, *seeds, *workers, *until)
+	ran, failures := run(*first, *seeds, *workers, *until, *all)
 	fmt.Printf("%d seeds, %d failures\n", ran, failures)
 	fmt.Fprintf(os.Stderr, "seeds %d to %d in %v\n", *first, *first+ran-1, time.Since(begun).Round(time.Millisecond))
 	if failures > 0 {
@@ -36,11 +37,11 @@ func main() {
 }
 
 // run runs the seeds from first on, and returns how many it ran and how many failed.
-func run(first, seeds uint64, workers int, until bool) (ran, failures uint64) {
+func run(first, seeds uint64, workers int, until, all bool) (ran, failures uint64) {
 	var mu sync.Mutex
-	var all sync.WaitGroup
+	var working sync.WaitGroup
 	for range max(1, workers) {
-		all.Go(func() {
+		working.Go(func() {
 			for {
 				mu.Lock()
 				seed := first + ran
@@ -54,13 +55,15 @@ func run(first, seeds uint64, workers int, until bool) (ran, failures uint64) {
 				mu.Lock()
 				if r.Err != nil {
 					failures++
+				}
+				if r.Err != nil || all {
 					report(r)
 				}
 				mu.Unlock()
 			}
 		})
 	}
-	all.Wait()
+	working.Wait()
 	return ran, failures
 }
 
@@ -69,8 +72,8 @@ func report(r sim.Result) {
 	if r.Err != nil {
 		verdict = "FAILED: " + r.Err.Error()
 	}
-	fmt.Printf("seed %d: %s (%d instances, %d revs, %d operations ended, %d unknown, %d messages, %v simulated, %+v)\n",
-		r.Seed, verdict, r.Decided, r.Revs, r.Ended, r.Unknown, r.Messages, r.Simulated.Round(time.Millisecond), r.Counters)
+	fmt.Printf("seed %d %s: %s (%d instances, %d revs, %d operations ended, %d unknown, mean %v, longest %v, %d messages, %v simulated, %+v)\n",
+		r.Seed, r.Kind, verdict, r.Decided, r.Revs, r.Ended, r.Unknown, r.Mean.Round(time.Millisecond), r.Longest.Round(time.Millisecond), r.Messages, r.Simulated.Round(time.Millisecond), r.Counters)
 }
 
 func finish(ran int, err error) {
