@@ -72,10 +72,14 @@ func (e *Engine) fillDue(t *stall, s *slot) bool {
 	if waited < patience && !near {
 		return false
 	}
+	anyway := fillAnyway * patience
+	if t.peer == nil {
+		anyway /= 2 // we know best that ours was put, and not decided
+	}
 	turn := e.turn(s)
 	queue := time.Duration(turn) * patience / 2
 	return silent && waited >= patience+queue ||
-		waited >= fillAnyway*patience+queue ||
+		waited >= anyway+queue ||
 		near && turn == 0
 }
 

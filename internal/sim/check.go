@@ -166,15 +166,15 @@ var promptness = map[string]struct{ mean, longest time.Duration }{
 	"lan dead":    {5 * time.Millisecond, 300 * time.Millisecond},
 	"lan deaf":    {5 * time.Millisecond, 300 * time.Millisecond},
 	"lan mute":    {5 * time.Millisecond, 300 * time.Millisecond},
-	"lan parted":  {30 * time.Millisecond, 600 * time.Millisecond},
+	"lan parted":  {80 * time.Millisecond, 600 * time.Millisecond},
 	"lan lossy":   {120 * time.Millisecond, 1500 * time.Millisecond},
 	"lan stutter": {20 * time.Millisecond, 1200 * time.Millisecond},
-	"wan dead":    {400 * time.Millisecond, 2 * time.Second},
-	"wan deaf":    {400 * time.Millisecond, 2 * time.Second},
-	"wan mute":    {400 * time.Millisecond, 2 * time.Second},
+	"wan dead":    {500 * time.Millisecond, 2 * time.Second},
+	"wan deaf":    {500 * time.Millisecond, 2 * time.Second},
+	"wan mute":    {500 * time.Millisecond, 2 * time.Second},
 	"wan parted":  {600 * time.Millisecond, 2 * time.Second},
 	"wan lossy":   {800 * time.Millisecond, 2 * time.Second},
-	"wan stutter": {400 * time.Millisecond, 2 * time.Second},
+	"wan stutter": {500 * time.Millisecond, 2 * time.Second},
 }
 
 // prompt: in a drill, a client of a healthy node hardly notices.

@@ -86,7 +86,7 @@ var faults = []fault{
 	{"prepared owner stays", "▲ an owner whose instances are prepared goes on beyond them", "acceptor.go",
 		"	if m.Owner == e.id {\n", "	if m.Owner == e.id && e.now < 0 {\n"},
 	{"heard owner never filled", "▲ blocked for several fill delays, a voter fills whether or not the owner is heard", "stall.go",
-		"		waited >= fillAnyway*patience+queue ||\n", ""},
+		"		waited >= anyway+queue ||\n", ""},
 	{"promises applied instances", "▲ an instance applied already is never promised", "acceptor.go",
 		"	e.answerOld(m.From, m.Range)\n	if m.Owner", "	if m.Range.Lo <= e.window.applied {\n		e.send(Message{Kind: Promise, To: m.From, Owner: m.Owner, Range: m.Range, Ballot: m.Ballot})\n	}\n	if m.Owner"},
 	{"snapshot one short", "▲ a snapshot is of one instance", "membership.go",
