@@ -15,10 +15,10 @@ type checker struct {
 	writes   map[int64]op      // by rev
 	revs     map[uint64]int64  // by operation
 	outcomes map[uint64]outcome
-	next     map[string]uint64 // by node: the instance to come
-	refused  map[uint64]bool   // operations that were answered "not done"
-	history  []*record         // of operations that ended
+	refused  map[uint64]bool // operations that were answered "not done"
+	history  []*record       // of operations that ended
 	ops      uint64
+	spoken   int // messages
 	ended    int
 	unknown  int
 }
@@ -39,7 +39,7 @@ type record struct {
 func newChecker() *checker {
 	return &checker{
 		batches: map[uint64]string{}, writes: map[int64]op{}, revs: map[uint64]int64{},
-		outcomes: map[uint64]outcome{}, next: map[string]uint64{}, refused: map[uint64]bool{},
+		outcomes: map[uint64]outcome{}, refused: map[uint64]bool{},
 	}
 }
 
@@ -75,11 +75,12 @@ func (c *checker) applied(n *node, o op, out outcome) {
 	}
 }
 
-func (c *checker) jumped(*node, uint64) {}
-
-func (c *checker) joined(*node) {}
-
-func (c *checker) sent(m consensus.Message) {}
+// sent counts messages, but for the Statuses, which have nothing to do with load.
+func (c *checker) sent(m consensus.Message) {
+	if m.Kind != consensus.Status {
+		c.spoken++
+	}
+}
 
 // settled reports whether nothing is under way any more and all nodes are equal.
 func (c *checker) settled(w *world) bool { return w.now > loadTime && c.unsettled(w) == "" }

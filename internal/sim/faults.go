@@ -179,7 +179,6 @@ func (w *world) addObserver() { w.join() }
 func (w *world) join() *node {
 	source := w.someone()
 	n := w.newNode(w.newID(), source.engine.Snapshot(), source.machine.clone())
-	w.check.joined(n)
 	w.trace("%s joins from %v", n.id, source)
 	return n
 }

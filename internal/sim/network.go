@@ -11,8 +11,8 @@ type network struct {
 	rand  *rand.Rand
 	plan  *plan
 	links map[link]*linkState
-	clean bool // the faults are over: nothing is lost any more
-	lost  int
+	clean bool          // the faults are over: nothing is lost any more
+	fixed time.Duration // if not 0, what every message takes
 	sent  int
 }
 
@@ -41,7 +41,6 @@ func (n *network) carry(from, to string, slow time.Duration, deliver func()) {
 	n.sent++
 	l := n.link(from, to)
 	if !n.clean && (l.cut || chance(n.rand, n.plan.loss)) {
-		n.lost++
 		return
 	}
 	copies := 1
@@ -50,6 +49,9 @@ func (n *network) carry(from, to string, slow time.Duration, deliver func()) {
 	}
 	for range copies {
 		d := between(n.rand, l.least, l.most) + slow
+		if n.fixed > 0 {
+			d = n.fixed + slow
+		}
 		if !n.clean && chance(n.rand, n.plan.tail) {
 			d += between(n.rand, 0, 50*l.most)
 		}

@@ -194,7 +194,6 @@ func (n *node) install(position consensus.Snapshot, state *machine) {
 	}
 	if installed {
 		n.machine = state.clone()
-		n.w.check.jumped(n, position.Instance)
 		n.w.trace("%s installed a snapshot of instance %d", n.id, position.Instance)
 	}
 }
