@@ -1,0 +1,106 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// uriHead is how every doozer URI begins.
+const uriHead = "doozer:?"
+
+// URI is what a doozer URI says: doozer:?ca=ADDR&cn=NAME&sk=SECRET. See
+// doc/uri.md.
+type URI struct {
+	Addrs  []string // ca, host:port each
+	Name   string   // cn; empty if absent
+	Secret *string  // sk; nil if absent
+}
+
+// ParseURI reads a doozer URI. Parameters that it does not know are ignored.
+// The error wraps [ErrInvalidURI].
+func ParseURI(uri string) (URI, error) {
+	rest, ok := strings.CutPrefix(uri, uriHead)
+	if !ok {
+		return URI{}, ErrInvalidURI
+	}
+	q, err := url.ParseQuery(rest)
+	if err != nil {
+		return URI{}, ErrInvalidURI
+	}
+	u := URI{Name: q.Get("cn")}
+	for _, ca := range q["ca"] {
+		addr, err := withPort(ca)
+		if err != nil {
+			return URI{}, fmt.Errorf("%w: ca: %w", ErrInvalidURI, err)
+		}
+		u.Addrs = append(u.Addrs, addr)
+	}
+	if q.Has("sk") {
+		sk := q.Get("sk")
+		u.Secret = &sk
+	}
+	return u, nil
+}
+
+// DialURI connects to the cluster that a URI names. With a bootURI, which
+// names a DzNS, a URI with a cluster name (cn) is looked up there, and what it
+// says of addresses is ignored; without one the name is ignored. From base
+// come TLS and times; its Addrs and Secret are replaced by the URI's. A secret
+// in the URI is not sent to the DzNS, whose URI has its own.
+//
+// Errors: [ErrInvalidURI], [ErrUnknownName], and those of [DialConfig].
+func DialURI(ctx context.Context, uri, bootURI string, base Config) (*Client, error) {
+	u, err := ParseURI(uri)
+	if err != nil {
+		return nil, err
+	}
+	if bootURI != "" && u.Name != "" {
+		if u.Addrs, err = lookup(ctx, u.Name, bootURI, base); err != nil {
+			return nil, err
+		}
+	}
+	return dialURI(ctx, u, base)
+}
+
+// dialURI connects to the addresses that a URI or a DzNS gave.
+func dialURI(ctx context.Context, u URI, base Config) (*Client, error) {
+	if len(u.Addrs) == 0 {
+		return nil, fmt.Errorf("%w: it has no ca, the address of a node", ErrInvalidURI)
+	}
+	base.Addrs, base.Secret = u.Addrs, u.Secret
+	return DialConfig(ctx, base)
+}
+
+// lookup asks the DzNS for the addresses of a cluster.
+func lookup(ctx context.Context, name, bootURI string, base Config) ([]string, error) {
+	boot, err := ParseURI(bootURI)
+	if err != nil {
+		return nil, err
+	}
+	c, err := dialURI(ctx, boot, base)
+	if err != nil {
+		return nil, fmt.Errorf("DzNS: %w", err)
+	}
+	addrs, err := c.namesOf(ctx, name)
+	return addrs, errors.Join(err, c.Close())
+}
+
+// namesOf lists the addresses under /ctl/ns/NAME.
+func (c *Client) namesOf(ctx context.Context, name string) ([]string, error) {
+	var addrs []string
+	for ev, err := range c.Walk(ctx, "/ctl/ns/"+name+"/*", Now) {
+		if err != nil {
+			return nil, err
+		}
+		if len(addrs) < MaxAddrs {
+			addrs = append(addrs, string(ev.Body))
+		}
+	}
+	if len(addrs) == 0 {
+		return nil, fmt.Errorf("%w %q: nothing under /ctl/ns at the DzNS", ErrUnknownName, name)
+	}
+	return addrs, nil
+}
