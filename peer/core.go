@@ -1,0 +1,179 @@
+package peer
+
+import (
+	"fmt"
+
+	"github.com/ha/doozerd/consensus"
+	"github.com/ha/doozerd/store"
+)
+
+// A proposal is what a client waits for: a mutation, or, if mutation is nil, a
+// barrier.
+type proposal struct {
+	mutation []byte
+	done     func(store.Event, error)
+	held     weight // of the queue's room; the node's own proposals take none
+}
+
+// A weight counts proposals and the bytes of their mutations.
+type weight struct{ count, bytes int64 }
+
+func (w *weight) add(v weight) {
+	w.count += v.count
+	w.bytes += v.bytes
+}
+
+// core is the node without its loop: what to do with proposals, decisions and
+// the time for a pulse. It knows no clock and no goroutine, and only its one
+// driver may call it.
+type core struct {
+	id      string
+	engine  *consensus.Engine
+	store   *store.Store
+	waiting map[uint64]*claims // own batches that are not decided, by number
+	pulsing bool               // the last pulse is not decided
+}
+
+// claims are the proposals that went into one own batch.
+type claims struct {
+	mutations []proposal // one for each of the batch's, in its order
+	barriers  []proposal
+}
+
+func newCore(id string, history int) (*core, error) {
+	engine, err := consensus.New(consensus.Config{Self: id, Voters: []string{id}})
+	if err != nil {
+		return nil, err
+	}
+	return &core{
+		id:      id,
+		engine:  engine,
+		store:   store.New(history),
+		waiting: make(map[uint64]*claims),
+	}, nil
+}
+
+// propose hands p to consensus. It is answered by advance or abandon.
+func (c *core) propose(p proposal) {
+	if p.mutation == nil {
+		own := c.claims(c.engine.Barrier())
+		own.barriers = append(own.barriers, p)
+		return
+	}
+	own := c.claims(c.engine.Propose(p.mutation))
+	own.mutations = append(own.mutations, p)
+}
+
+func (c *core) claims(seq uint64) *claims {
+	own := c.waiting[seq]
+	if own == nil {
+		own = new(claims)
+		c.waiting[seq] = own
+	}
+	return own
+}
+
+// advance applies what has been decided, answers the proposals among it, and
+// returns their weight.
+func (c *core) advance() (answered weight) {
+	for _, d := range c.engine.Output() {
+		answered.add(c.apply(d.Batch))
+	}
+	return answered
+}
+
+// apply applies one batch. Others' batches have no claims here.
+func (c *core) apply(b consensus.Batch) (answered weight) {
+	var own claims
+	if w := c.waiting[b.Seq]; b.Proposer == c.id && w != nil {
+		own = *w
+		delete(c.waiting, b.Seq)
+	}
+	for i, m := range b.Mutations {
+		event := c.store.Apply(m)
+		if i < len(own.mutations) {
+			answered.add(own.mutations[i].answer(event, nil))
+		}
+	}
+	for _, p := range own.barriers {
+		answered.add(p.answer(store.Event{}, nil))
+	}
+	return answered
+}
+
+// abandon answers everything that is under way with ErrOutcomeUnknown.
+func (c *core) abandon() (answered weight) {
+	for seq, own := range c.waiting {
+		delete(c.waiting, seq)
+		for _, p := range append(own.mutations, own.barriers...) {
+			answered.add(p.answer(store.Event{}, ErrOutcomeUnknown))
+		}
+	}
+	return answered
+}
+
+// answer tells whoever proposed p what became of it, and returns the room that
+// this gives back.
+func (p proposal) answer(e store.Event, err error) (answered weight) {
+	p.done(e, err)
+	return p.held
+}
+
+// found writes the /ctl files of a new cluster of one. Each must be there
+// before the next is proposed, so that they get the revs that clients expect.
+func (c *core) found(config Config) error {
+	for _, f := range foundingFiles(config) {
+		if err := c.create(f); err != nil {
+			return err
+		}
+	}
+	rev := c.store.Snapshot().Rev()
+	return c.create(file{appliedPath(c.id), string(appliedBody(rev))})
+}
+
+// create sets a file that must be missing and waits for it to be applied.
+func (c *core) create(f file) error {
+	err := fmt.Errorf("%w: no decision", ErrOutcomeUnknown)
+	c.propose(proposal{
+		mutation: set(f.path, store.Missing, []byte(f.body)),
+		done: func(e store.Event, failure error) {
+			err = failure
+			if err == nil {
+				err = e.Err
+			}
+		},
+	})
+	c.advance()
+	if err != nil {
+		return fmt.Errorf("found the cluster: %s: %w", f.path, err)
+	}
+	return nil
+}
+
+// pulse proposes to set the applied file to the rev that is applied now, unless
+// the last pulse is still under way. The file's present rev is the guard: if
+// somebody else wrote it, the pulse goes on from there. refused is called if
+// somebody writes it just before the pulse does.
+func (c *core) pulse(refused func(error)) {
+	if c.pulsing {
+		return
+	}
+	c.pulsing = true
+	now := c.store.Snapshot()
+	path := appliedPath(c.id)
+	rev, _ := now.Stat(path)
+	c.propose(proposal{
+		mutation: set(path, rev, appliedBody(now.Rev())),
+		done: func(e store.Event, err error) {
+			c.pulsing = false
+			if err == nil && e.Err != nil {
+				refused(e.Err)
+			}
+		},
+	})
+}
+
+func set(path string, guard int64, body []byte) []byte {
+	m := store.Mutation{Op: store.Set, Path: path, Guard: guard, Body: body}
+	return m.Append(nil)
+}
