@@ -6,9 +6,9 @@
 // mutation is opaque to it: nothing here looks inside one.
 //
 // The invariant it keeps: instances are decided densely from 1, each exactly
-// once, and [Engine.Output] hands them out in that order. A batch carries its
-// proposer and a sequence number, and only by these may a proposer recognise
-// its own: two clients may well propose the same bytes.
+// once, and [Engine.Ready] hands them out in that order. A batch carries its
+// proposer and a sequence number: by these it is known, never by its content,
+// because two clients may well propose the same bytes.
 //
 // This version rules clusters of one voter. Its own acceptance is the
 // majority, so a batch is decided as soon as it is suggested: there is nobody
@@ -23,90 +23,97 @@ import (
 // ErrVoters reports a set of voters that this version cannot rule.
 var ErrVoters = errors.New("consensus needs exactly one voter in this version")
 
-// Config says who takes part. Every field is required.
+// Config says who takes part. Both fields are required.
 type Config struct {
-	Self   string   // id of this process
-	Voters []string // ids of the voters: Self and, in this version, nobody else
+	ID     string   // of this process; no process has ever had it
+	Voters []string // ids of the first voters: in this version ID and nobody else
 }
 
-// Validate returns an error that wraps [ErrVoters] and names the voters if
-// they are not Self alone.
+// Validate says what is wrong with c. The error wraps [ErrVoters] if that is
+// the voters.
 func (c Config) Validate() error {
-	if c.Self == "" {
+	if c.ID == "" {
 		return errors.New("consensus: the id of this process is missing")
 	}
-	if len(c.Voters) != 1 || c.Voters[0] != c.Self {
-		return fmt.Errorf("%w: got %q at %q", ErrVoters, c.Voters, c.Self)
+	if len(c.Voters) != 1 || c.Voters[0] != c.ID {
+		return fmt.Errorf("%w: got %q at %q", ErrVoters, c.Voters, c.ID)
 	}
 	return nil
 }
 
-// A Batch is what one instance decides.
+// Batch is what one instance decides. Proposer and Seq are its identity. One
+// without mutations was made for barriers.
 type Batch struct {
-	Proposer  string   // id of the voter that proposed it
-	Seq       uint64   // the proposer's number for it, dense from 1
-	Mutations [][]byte // in order; none at all if it carries only barriers
+	Proposer  string   // id of the voter that made it
+	Seq       uint64   // dense from 1, counted by the proposer
+	Mutations [][]byte // in order; nobody may modify them once proposed
 }
 
-// A Decision is a batch at its place in the agreed order.
+// Ready is what an engine wants done. Its slices are lent until the next call
+// of [Engine.Ready].
+type Ready struct {
+	Decisions []Decision // to apply, in order
+}
+
+// Decision is what one instance decided.
 type Decision struct {
-	Instance int64 // dense, from 1
+	Instance uint64 // dense from 1
 	Batch    Batch
+	Tags     []uint64 // of our own proposals in it, one for each of its mutations
+	Barriers []uint64 // tags of our own barriers that hold once it is applied
 }
 
-// Engine is the consensus state of one voter. It is not safe for concurrent
-// use: one goroutine owns it.
+// Engine is one node's part in the agreement. Make it with [New]. It is not
+// safe for concurrent use: one loop owns it.
 type Engine struct {
-	self     string
-	open     *Batch // takes proposals until it is suggested; nil if there are none
-	lastSeq  uint64 // of the newest batch, open or not
-	instance int64  // the newest one decided
+	id       string
+	waiting  []Decision // the batch that is not suggested yet, or nothing
+	lent     []Decision // what the last Ready lent out
+	instance uint64     // the newest one that has a batch, and so the number of that
 }
 
-// New returns the engine of a voter that has decided nothing yet. The error
+// New returns the engine of a cluster that has decided nothing yet. The error
 // is that of [Config.Validate].
 func New(c Config) (*Engine, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return &Engine{self: c.Self}, nil
+	return &Engine{id: c.ID}, nil
 }
 
-// Propose puts a mutation into the batch that has not been suggested yet and
-// returns that batch's sequence number. Mutations of one batch keep the order
-// of their proposals. The engine keeps the bytes: the caller must not change
-// them any more.
-func (e *Engine) Propose(mutation []byte) (seq uint64) {
-	b := e.joinable()
-	b.Mutations = append(b.Mutations, mutation)
-	return b.Seq
+// Propose puts a mutation into the batch that is suggested next. Mutations are
+// decided in the order of their proposals. tag is the caller's name for this
+// one: it comes back in the [Decision].
+func (e *Engine) Propose(tag uint64, mutation []byte) {
+	d := e.joinable()
+	d.Batch.Mutations = append(d.Batch.Mutations, mutation)
+	d.Tags = append(d.Tags, tag)
 }
 
-// Barrier joins the batch that has not been suggested yet and returns its
-// sequence number. Whoever has applied that batch has applied everything that
-// was decided, at any voter, before Barrier was called. A batch that was
-// suggested already would not do: it may have been decided before.
-func (e *Engine) Barrier() (seq uint64) {
-	return e.joinable().Seq
+// Barrier puts a barrier into the batch that is suggested next. Once that is
+// applied, so is everything that was decided, at any voter, before this call.
+// A batch that was suggested already would not do: it may be older than that.
+func (e *Engine) Barrier(tag uint64) {
+	d := e.joinable()
+	d.Barriers = append(d.Barriers, tag)
 }
 
-// joinable returns the one batch that has not been suggested yet.
-func (e *Engine) joinable() *Batch {
-	if e.open == nil {
-		e.lastSeq++
-		e.open = &Batch{Proposer: e.self, Seq: e.lastSeq}
+// joinable returns the one batch that is not suggested yet. With one voter it
+// is clear already which instance will decide it, and batches are as many as
+// instances.
+func (e *Engine) joinable() *Decision {
+	if len(e.waiting) == 0 {
+		e.instance++
+		batch := Batch{Proposer: e.id, Seq: e.instance}
+		e.waiting = append(e.waiting, Decision{Instance: e.instance, Batch: batch})
 	}
-	return e.open
+	return &e.waiting[0]
 }
 
-// Output suggests what waits and returns what has been decided since the last
-// call, in the order of instances. The caller applies it all, in that order.
-func (e *Engine) Output() []Decision {
-	if e.open == nil {
-		return nil
-	}
-	b := *e.open
-	e.open = nil
-	e.instance++
-	return []Decision{{Instance: e.instance, Batch: b}}
+// Ready suggests what waits and returns what is to be done. Call it after every
+// turn of the loop: proposals that came since the last call become one batch.
+func (e *Engine) Ready() Ready {
+	clear(e.lent)
+	e.waiting, e.lent = e.lent[:0], e.waiting
+	return Ready{Decisions: e.lent}
 }

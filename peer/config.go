@@ -66,8 +66,8 @@ func (c Config) Validate() error {
 	if err := checkName("id", c.ID); err != nil {
 		return err
 	}
-	if c.History < 0 {
-		return fmt.Errorf("history of %d revs: must not be negative", c.History)
+	if c.History < 0 || c.History > store.MaxHistory {
+		return fmt.Errorf("history of %d revs: must be 1 to %d", c.History, store.MaxHistory)
 	}
 	if c.Pulse < 0 {
 		return fmt.Errorf("pulse of %v: must not be negative", c.Pulse)
@@ -100,7 +100,7 @@ func (c Config) withDefaults() Config {
 	orString(&c.Hostname, DefaultHostname)
 	orString(&c.Version, version.Version)
 	if c.ID == "" {
-		c.ID = randomID()
+		c.ID = NewID()
 	}
 	if c.History == 0 {
 		c.History = DefaultHistory

@@ -30,18 +30,13 @@ type core struct {
 	id      string
 	engine  *consensus.Engine
 	store   *store.Store
-	waiting map[uint64]*claims // own batches that are not decided, by number
-	pulsing bool               // the last pulse is not decided
-}
-
-// claims are the proposals that went into one own batch.
-type claims struct {
-	mutations []proposal // one for each of the batch's, in its order
-	barriers  []proposal
+	lastTag uint64              // of the newest proposal
+	waiting map[uint64]proposal // under way, by tag
+	pulsing bool                // the last pulse is under way
 }
 
 func newCore(id string, history int) (*core, error) {
-	engine, err := consensus.New(consensus.Config{Self: id, Voters: []string{id}})
+	engine, err := consensus.New(consensus.Config{ID: id, Voters: []string{id}})
 	if err != nil {
 		return nil, err
 	}
@@ -49,71 +44,60 @@ func newCore(id string, history int) (*core, error) {
 		id:      id,
 		engine:  engine,
 		store:   store.New(history),
-		waiting: make(map[uint64]*claims),
+		waiting: make(map[uint64]proposal),
 	}, nil
 }
 
 // propose hands p to consensus. It is answered by advance or abandon.
 func (c *core) propose(p proposal) {
+	c.lastTag++
+	c.waiting[c.lastTag] = p
 	if p.mutation == nil {
-		own := c.claims(c.engine.Barrier())
-		own.barriers = append(own.barriers, p)
-		return
+		c.engine.Barrier(c.lastTag)
+	} else {
+		c.engine.Propose(c.lastTag, p.mutation)
 	}
-	own := c.claims(c.engine.Propose(p.mutation))
-	own.mutations = append(own.mutations, p)
-}
-
-func (c *core) claims(seq uint64) *claims {
-	own := c.waiting[seq]
-	if own == nil {
-		own = new(claims)
-		c.waiting[seq] = own
-	}
-	return own
 }
 
 // advance applies what has been decided, answers the proposals among it, and
-// returns their weight.
+// returns the room that these have held.
 func (c *core) advance() (answered weight) {
-	for _, d := range c.engine.Output() {
-		answered.add(c.apply(d.Batch))
+	for _, d := range c.engine.Ready().Decisions {
+		answered.add(c.apply(d))
 	}
 	return answered
 }
 
-// apply applies one batch. Others' batches have no claims here.
-func (c *core) apply(b consensus.Batch) (answered weight) {
-	var own claims
-	if w := c.waiting[b.Seq]; b.Proposer == c.id && w != nil {
-		own = *w
-		delete(c.waiting, b.Seq)
-	}
-	for i, m := range b.Mutations {
+func (c *core) apply(d consensus.Decision) (answered weight) {
+	for i, m := range d.Batch.Mutations {
 		event := c.store.Apply(m)
-		if i < len(own.mutations) {
-			answered.add(own.mutations[i].answer(event, nil))
+		if i < len(d.Tags) {
+			answered.add(c.settle(d.Tags[i], event, nil))
 		}
 	}
-	for _, p := range own.barriers {
-		answered.add(p.answer(store.Event{}, nil))
+	for _, tag := range d.Barriers {
+		answered.add(c.settle(tag, store.Event{}, nil))
 	}
 	return answered
 }
 
 // abandon answers everything that is under way with ErrOutcomeUnknown.
 func (c *core) abandon() (answered weight) {
-	for seq, own := range c.waiting {
-		delete(c.waiting, seq)
-		for _, p := range append(own.mutations, own.barriers...) {
-			answered.add(p.answer(store.Event{}, ErrOutcomeUnknown))
-		}
+	for tag := range c.waiting {
+		answered.add(c.settle(tag, store.Event{}, ErrOutcomeUnknown))
 	}
 	return answered
 }
 
+// settle answers one proposal.
+func (c *core) settle(tag uint64, e store.Event, err error) (answered weight) {
+	p := c.waiting[tag]
+	delete(c.waiting, tag)
+	return p.answer(e, err)
+}
+
 // answer tells whoever proposed p what became of it, and returns the room that
-// this gives back.
+// it has held.
 func (p proposal) answer(e store.Event, err error) (answered weight) {
 	p.done(e, err)
 	return p.held

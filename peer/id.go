@@ -9,9 +9,9 @@ import (
 // are 16 characters of A–Z and 2–7.
 const idBytes = 10
 
-// randomID returns an id for a process that has none yet. A restarted process
-// draws a new one, because it has forgotten what it promised under the old.
-func randomID() string {
+// NewID returns an id for a process that has none yet. A restarted process draws
+// a new one, because it has forgotten what it promised under the old.
+func NewID() string {
 	var b [idBytes]byte
 	rand.Read(b[:]) // never fails: it ends the program rather than return an error
 	return base32.StdEncoding.EncodeToString(b[:])
