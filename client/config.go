@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"time"
@@ -114,6 +115,12 @@ func (c Config) withDefaults() Config {
 	c.MinBackoff = cmp.Or(c.MinBackoff, DefaultMinBackoff)
 	c.MaxBackoff = cmp.Or(c.MaxBackoff, DefaultMaxBackoff)
 	c.Heartbeat = cmp.Or(c.Heartbeat, DefaultHeartbeat)
+	if c.Rand == nil {
+		c.Rand = rand.Float64
+	}
+	if c.DialFunc == nil {
+		c.DialFunc = new(net.Dialer).DialContext
+	}
 	return c
 }
 

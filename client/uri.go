@@ -88,19 +88,38 @@ func lookup(ctx context.Context, name, bootURI string, base Config) ([]string, e
 	return addrs, errors.Join(err, c.Close())
 }
 
-// namesOf lists the addresses under /ctl/ns/NAME.
+// namesOf returns the addresses in the files of /ctl/ns/NAME. What is no
+// address there is passed over, as anyone may write it.
 func (c *Client) namesOf(ctx context.Context, name string) ([]string, error) {
 	var addrs []string
+	if !isName(name) {
+		return nil, unknownName(name)
+	}
 	for ev, err := range c.Walk(ctx, "/ctl/ns/"+name+"/*", Now) {
 		if err != nil {
 			return nil, err
 		}
-		if len(addrs) < MaxAddrs {
-			addrs = append(addrs, string(ev.Body))
+		if addr, err := withPort(string(ev.Body)); err == nil {
+			addrs = append(addrs, addr)
+		}
+		if len(addrs) == MaxAddrs {
+			break
 		}
 	}
 	if len(addrs) == 0 {
-		return nil, fmt.Errorf("%w %q: nothing under /ctl/ns at the DzNS", ErrUnknownName, name)
+		return nil, unknownName(name)
 	}
 	return addrs, nil
+}
+
+func unknownName(name string) error {
+	return fmt.Errorf("%w %q: there is no address under /ctl/ns/%s at the DzNS", ErrUnknownName, name, name)
+}
+
+// isName reports whether a cluster can have this name: what is no name in a
+// path would be taken for a pattern.
+func isName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-')
+	})
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"math"
 
 	"github.com/ha/doozerd/internal/wire"
 )
@@ -141,7 +142,8 @@ func readAt(verb wire.Request_Verb, path string, rev int64) *wire.Request {
 
 func entryAt(verb wire.Request_Verb, path string, n int, rev int64) *wire.Request {
 	r := readAt(verb, path, rev)
-	offset := int32(n)
+	// No directory has as many entries as an offset can count.
+	offset := int32(min(max(n, -1), math.MaxInt32))
 	r.Offset = &offset
 	return r
 }
