@@ -59,7 +59,7 @@ type Ready struct {
 type Decision struct {
 	Instance uint64 // dense from 1
 	Batch    Batch
-	Tags     []uint64 // of our own proposals in it, one for each of its mutations
+	Tags     []uint64 // of our own proposals in it, one for each of its mutations; nil if it is another's
 	Barriers []uint64 // tags of our own barriers that hold once it is applied
 }
 
