@@ -23,7 +23,7 @@ type node struct {
 	// names of the entries; or, where there are kids, for each kid a name that
 	// is not greater than those in it but greater than all those before it. The
 	// first is never looked at: the first kid takes whatever is less.
-	names *names
+	names names
 	slots []*entry // of a leaf
 	kids  []*node  // of other nodes
 
@@ -49,10 +49,10 @@ func (e *entry) files() int {
 	return 1
 }
 
-func emptyNode() *node { return &node{names: new(names)} }
+func emptyNode() *node { return &node{names: packNames()} }
 
 // leafOf returns the leaf of the given slots.
-func leafOf(names *names, slots []*entry) *node {
+func leafOf(names names, slots []*entry) *node {
 	n := &node{names: names, slots: slots, entries: len(slots)}
 	for _, e := range slots {
 		n.files += e.files()
@@ -61,7 +61,7 @@ func leafOf(names *names, slots []*entry) *node {
 }
 
 // parentOf returns the node of the given kids.
-func parentOf(names *names, kids []*node) *node {
+func parentOf(names names, kids []*node) *node {
 	n := &node{names: names, kids: kids}
 	for _, kid := range kids {
 		n.entries += kid.entries
@@ -105,7 +105,7 @@ func (n *node) nth(i int) (name string, e *entry) {
 		}
 		n = n.kids[k]
 	}
-	return n.names.at(i), n.slots[i]
+	return string(n.names.at(i)), n.slots[i]
 }
 
 // filesBefore returns how many files are in the entries whose names are less
@@ -131,7 +131,7 @@ func (n *node) set(name string, e *entry) *node {
 	root := n.with(name, e)
 	if root.size() > fanout {
 		left, right := root.split(name)
-		return parentOf(left.names.slice(0, 1).join(right.names.slice(0, 1)), []*node{left, right})
+		return parentOf(packNames("", string(right.names.at(0))), []*node{left, right})
 	}
 	return root
 }
@@ -171,7 +171,7 @@ func (n *node) withKid(name string, e *entry) *node {
 		return m
 	}
 	left, right := kid.split(name)
-	m.names = n.names.insert(i+1, right.names.at(0))
+	m.names = n.names.insert(i+1, string(right.names.at(0)))
 	m.kids = inserted(n.kids, i+1, right)
 	m.kids[i] = left
 	return m
@@ -182,7 +182,7 @@ func (n *node) withKid(name string, e *entry) *node {
 // that come in order would leave half-filled nodes behind.
 func (n *node) split(name string) (left, right *node) {
 	cut := n.size() / 2
-	if n.names.at(n.size()-1) <= name {
+	if string(n.names.at(n.size()-1)) <= name {
 		cut = n.size() - 1
 	}
 	ln, rn := n.names.slice(0, cut), n.names.slice(cut, n.size())
@@ -250,12 +250,12 @@ func (n *node) fits(i int) bool { return n.kids[i].size()+n.kids[i+1].size() <= 
 // merge makes one of the i-th kid and the next. n must not be shared yet.
 func (n *node) merge(i int) {
 	left, right := n.kids[i], n.kids[i+1]
+	list := right.names.unpack()
 	if left.isLeaf() {
-		left = leafOf(left.names.join(right.names), slices.Concat(left.slots, right.slots))
+		left = leafOf(packNames(slices.Concat(left.names.unpack(), list)...), slices.Concat(left.slots, right.slots))
 	} else {
-		first := n.names.slice(i+1, i+2) // for what right itself does not keep
-		rest := right.names.slice(1, right.size())
-		left = parentOf(left.names.join(first).join(rest), slices.Concat(left.kids, right.kids))
+		list[0] = string(n.names.at(i + 1)) // right itself does not keep it
+		left = parentOf(packNames(slices.Concat(left.names.unpack(), list)...), slices.Concat(left.kids, right.kids))
 	}
 	n.names = n.names.remove(i + 1)
 	n.kids = removed(n.kids, i+1)

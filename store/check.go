@@ -59,6 +59,7 @@ type nodeCheck struct {
 	newest int64
 	height int    // of the tree
 	last   string // name seen; names follow each other in order
+	floor  string // that no further name is less than
 }
 
 func (c *nodeCheck) node(n *node, depth int) error {
@@ -67,20 +68,20 @@ func (c *nodeCheck) node(n *node, depth int) error {
 	}
 	entries, files := len(n.slots), 0
 	for i, kid := range n.kids {
-		if i > 0 && n.names.at(i) <= c.last {
-			return fmt.Errorf("%s: %q at depth %d is not above %q", c.path, n.names.at(i), depth, c.last)
+		if i > 0 {
+			c.floor = string(n.names.at(i))
+		}
+		if i > 0 && c.floor <= c.last {
+			return fmt.Errorf("%s: a kid at depth %d begins at %q, after %q", c.path, depth+1, c.floor, c.last)
 		}
 		if err := c.node(kid, depth+1); err != nil {
 			return err
-		}
-		if i+1 < len(n.kids) && c.last >= n.names.at(i+1) {
-			return fmt.Errorf("%s: %q stands before %q at depth %d", c.path, c.last, n.names.at(i+1), depth)
 		}
 		entries += kid.entries
 		files += kid.files
 	}
 	for i, e := range n.slots {
-		if err := c.entry(n.names.at(i), e); err != nil {
+		if err := c.entry(string(n.names.at(i)), e); err != nil {
 			return err
 		}
 		files += e.files()
@@ -110,8 +111,8 @@ func (c *nodeCheck) shape(n *node, depth int) error {
 }
 
 func (c *nodeCheck) entry(name string, e *entry) error {
-	if name <= c.last {
-		return fmt.Errorf("%s: %q follows %q", c.path, name, c.last)
+	if name <= c.last || name < c.floor {
+		return fmt.Errorf("%s: %q follows %q, in a node from %q", c.path, name, c.last, c.floor)
 	}
 	c.last = name
 	if e.isDir() {

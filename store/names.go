@@ -1,105 +1,116 @@
 package store
 
-import (
-	"sort"
-	"strings"
-)
+import "encoding/binary"
 
-// names is an immutable list of names, packed into one string: a node of the
-// tree holds them with two pointers instead of one per name, in the few cache
-// lines that a search needs.
-type names struct {
-	text string   // all names, one after the other
-	ends []uint32 // where each ends
+// names is an immutable list of names, packed into one piece of memory: a
+// search meets few cache lines there and the garbage collector no pointers.
+//
+// It is a number of words of 4 bytes, then the names, one after the other. Word
+// 0 is how many names there are; word i is where the i-th starts, counted from
+// 0, which is where the one before ends.
+type names []byte
+
+const wordSize = 4
+
+// packNames packs a list of names.
+func packNames(list ...string) names {
+	size := 0
+	for _, name := range list {
+		size += len(name)
+	}
+	k := makeNames(len(list), size)
+	size = 0
+	for i, name := range list {
+		copy(k.text()[size:], name)
+		size += len(name)
+		k.setStart(i+1, size)
+	}
+	return k
 }
 
-func (k *names) len() int { return len(k.ends) }
+// makeNames returns room for n names of size bytes in all.
+func makeNames(n, size int) names {
+	k := make(names, wordSize*(n+1)+size)
+	binary.LittleEndian.PutUint32(k, uint32(n))
+	return k
+}
 
-func (k *names) at(i int) string { return k.text[k.start(i):k.ends[i]] }
+func (k names) len() int { return int(binary.LittleEndian.Uint32(k)) }
 
-func (k *names) start(i int) uint32 {
+func (k names) text() []byte { return k[wordSize*(k.len()+1):] }
+
+// start returns where the i-th name starts in the text; for i = len, where the
+// text ends.
+func (k names) start(i int) int {
 	if i == 0 {
 		return 0
 	}
-	return k.ends[i-1]
+	return int(binary.LittleEndian.Uint32(k[wordSize*i:]))
 }
+
+func (k names) setStart(i, start int) {
+	binary.LittleEndian.PutUint32(k[wordSize*i:], uint32(start))
+}
+
+// at returns the i-th name.
+func (k names) at(i int) []byte { return k.text()[k.start(i):k.start(i+1)] }
 
 // search returns the place of name in sorted names, or the place where it
 // would have to be inserted.
-func (k *names) search(name string) (i int, found bool) {
-	return sort.Find(k.len(), func(i int) int {
-		switch at := k.at(i); {
-		case name < at:
-			return -1
-		case name > at:
-			return 1
+func (k names) search(name string) (i int, found bool) {
+	text := k.text()
+	lo, hi := 0, k.len()
+	for lo < hi {
+		mid := int(uint(lo+hi) / 2)
+		at := text[k.start(mid):k.start(mid+1)]
+		if string(at) < name {
+			lo = mid + 1
+		} else {
+			hi = mid
 		}
-		return 0
-	})
+	}
+	return lo, lo < k.len() && string(k.at(lo)) == name
 }
 
 // insert returns the names with name put in before the i-th.
-func (k *names) insert(i int, name string) *names {
-	start := k.start(i)
-	ends := inserted(k.ends, i, start)
-	shift(ends[i:], uint32(len(name)))
-	return &names{text: k.text[:start] + name + k.text[start:], ends: ends}
+func (k names) insert(i int, name string) names {
+	n, start := k.len(), k.start(i)
+	c := makeNames(n+1, len(k.text())+len(name))
+	for j := 1; j <= i; j++ {
+		c.setStart(j, k.start(j))
+	}
+	for j := i; j <= n; j++ {
+		c.setStart(j+1, k.start(j)+len(name))
+	}
+	rest := c.text()
+	rest = rest[copy(rest, k.text()[:start]):]
+	rest = rest[copy(rest, name):]
+	copy(rest, k.text()[start:])
+	return c
 }
 
 // remove returns the names without the i-th.
-func (k *names) remove(i int) *names {
-	start, end := k.start(i), k.ends[i]
-	ends := removed(k.ends, i)
-	shift(ends[i:], start-end)
-	return &names{text: k.text[:start] + k.text[end:], ends: ends}
+func (k names) remove(i int) names {
+	n, start, end := k.len(), k.start(i), k.start(i+1)
+	c := makeNames(n-1, len(k.text())-(end-start))
+	for j := 1; j <= i; j++ {
+		c.setStart(j, k.start(j))
+	}
+	for j := i + 2; j <= n; j++ {
+		c.setStart(j-1, k.start(j)-(end-start))
+	}
+	copy(c.text()[copy(c.text(), k.text()[:start]):], k.text()[end:])
+	return c
 }
 
 // slice returns the names from the i-th to before the j-th.
-func (k *names) slice(i, j int) *names {
-	start, end := k.start(i), k.start(j)
-	ends := make([]uint32, j-i)
-	copy(ends, k.ends[i:j])
-	shift(ends, -start)
-	return &names{text: strings.Clone(k.text[start:end]), ends: ends}
-}
+func (k names) slice(i, j int) names { return packNames(k.unpack()[i:j]...) }
 
-// join returns the names followed by those of o.
-func (k *names) join(o *names) *names {
-	ends := make([]uint32, k.len()+o.len())
-	copy(ends, k.ends)
-	copy(ends[k.len():], o.ends)
-	shift(ends[k.len():], uint32(len(k.text)))
-	return &names{text: k.text + o.text, ends: ends}
-}
-
-// shift adds by, modulo 2^32, to each of ends.
-func shift(ends []uint32, by uint32) {
-	for i := range ends {
-		ends[i] += by
+// unpack returns the names as a list.
+func (k names) unpack() []string {
+	list := make([]string, k.len())
+	for i := range list {
+		list[i] = string(k.at(i))
 	}
-}
-
-// inserted returns a copy of s with v before the i-th element.
-func inserted[T any](s []T, i int, v T) []T {
-	c := make([]T, len(s)+1)
-	copy(c, s[:i])
-	c[i] = v
-	copy(c[i+1:], s[i:])
-	return c
-}
-
-// removed returns a copy of s without the i-th element.
-func removed[T any](s []T, i int) []T {
-	c := make([]T, len(s)-1)
-	copy(c, s[:i])
-	copy(c[i:], s[i+1:])
-	return c
-}
-
-// replaced returns a copy of s with v as the i-th element.
-func replaced[T any](s []T, i int, v T) []T {
-	c := make([]T, len(s))
-	copy(c, s)
-	c[i] = v
-	return c
+	return list
 }

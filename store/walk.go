@@ -71,7 +71,7 @@ func (c *scanner) skip(files int) bool {
 	return true
 }
 
-func (c *scanner) entry(name string, e *entry) bool {
+func (c *scanner) entry(name []byte, e *entry) bool {
 	if c.rank >= c.to {
 		return false
 	}
