@@ -23,10 +23,9 @@ any number of bytes, slashes included.
 
 If the server dies, doozer goes on waiting at another one that it knows of, and
 gives up when none has answered for 10 seconds.`,
-		example: `$ doozer wait -t 1m '/message'
-/message 9 set 13
-hello, world
-`,
+		example: `$ doozer wait -t 1m '/ctl/cal/*'
+/ctl/cal/1 57 set 16
+TT6N4GSNJCGJUYTE`,
 		options: []string{"r", "t", "json"},
 		run:     func(ctx context.Context, c *call) error { return c.wait(ctx) },
 	}
