@@ -11,6 +11,8 @@
 // walked through in a buffer of fixed size.
 package wire
 
+//go:generate ./generate.sh
+
 const (
 	// MaxFrame is the largest legal size of a frame's body, in bytes. Whoever
 	// announces more, or sets the size's top bit, does not speak the protocol.
