@@ -26,8 +26,7 @@ type request struct {
 
 // newRequest returns the request that m is.
 func newRequest(m *wire.Request) request {
-	return request{
-		verb:      m.GetVerb(),
+	r := request{
 		tag:       tag{m.GetTag(), m.Tag != nil},
 		other:     tag{m.GetOtherTag(), m.OtherTag != nil},
 		path:      m.GetPath(),
@@ -38,6 +37,10 @@ func newRequest(m *wire.Request) request {
 		hasOffset: m.Offset != nil,
 		hasRev:    m.Rev != nil,
 	}
+	if m.Verb != nil { // else GetVerb says GET, the first of the enum
+		r.verb = *m.Verb
+	}
+	return r
 }
 
 // A verb is how requests of one kind are served.
