@@ -3,6 +3,7 @@
 const retryAfter = 1000; // milliseconds before a stream that failed is opened anew, at first
 const retryAtMost = 30000;
 const deadAfter = 30000; // the server says something every ten seconds
+const newsAfter = 5000; // what changes more often than that is no news
 
 let tree = document.getElementById("tree");
 const status = document.getElementById("status");
@@ -13,7 +14,7 @@ const opened = new Set(); // directories that the reader has open
 let during = null; // changes that came while a list was on its way
 let loading = 0;
 let seen = ""; // id of the newest change
-let stream, watchdog, retry = retryAfter;
+let stream, watchdog, opening, retry = retryAfter;
 
 // Places in the page.
 
@@ -114,7 +115,8 @@ function applyFile({path, html}, visibly) {
     if (visibly) highlight(parentOf(path));
     return;
   }
-  if (visibly) row.classList.add("changed");
+  row.changedAt = there ? there.changedAt : undefined;
+  if (visibly) mark(row, row);
 }
 
 // countRest corrects how many entries of a directory are beyond its list.
@@ -130,15 +132,19 @@ function nextOffset(list) {
 
 // highlight marks the innermost directory on the page that holds a change.
 function highlight(dir) {
-  for (; dir !== "/"; dir = parentOf(dir)) {
-    const row = rowOf(dir);
-    if (!row) continue;
-    const summary = row.querySelector("summary");
-    summary.classList.remove("changed");
-    void summary.offsetWidth; // so that the animation begins anew
-    summary.classList.add("changed");
-    return;
-  }
+  while (dir !== "/" && !rowOf(dir)) dir = parentOf(dir);
+  if (dir !== "/") mark(rowOf(dir), rowOf(dir).querySelector("summary"));
+}
+
+// mark makes part of a row show for a moment that the row has changed, unless
+// it changes all the time.
+function mark(row, part) {
+  const news = !(Date.now() - row.changedAt < newsAfter);
+  row.changedAt = Date.now();
+  if (!news) return;
+  part.classList.remove("changed");
+  void part.offsetWidth; // so that the animation begins anew
+  part.classList.add("changed");
 }
 
 // Lists.
@@ -150,6 +156,7 @@ async function load(link) {
   const url = new URL(link.href);
   url.searchParams.set("part", "list");
   url.searchParams.set("rev", tree.dataset.rev);
+  if (link.matches(".more")) url.searchParams.set("offset", nextOffset(link.closest(".list")));
   if (loading++ === 0) during = [];
   try {
     const answer = await fetch(url);
@@ -197,6 +204,11 @@ function say(text, kind) {
   status.className = kind;
 }
 
+function followIn(milliseconds) {
+  clearTimeout(opening);
+  opening = setTimeout(follow, milliseconds);
+}
+
 function follow() {
   stream = new EventSource("/events?after=" + encodeURIComponent(seen));
   stream.addEventListener("ping", heard);
@@ -227,7 +239,7 @@ function lost() {
   stream.close();
   clearTimeout(watchdog);
   say("not connected, trying again", "lost");
-  setTimeout(follow, retry);
+  followIn(retry);
   retry = Math.min(2 * retry, retryAtMost);
 }
 
@@ -241,7 +253,7 @@ async function reload() {
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     tree.replaceWith(fresh.getElementById("tree"));
     begin();
-    setTimeout(follow, retryAfter);
+    followIn(retryAfter);
   } catch {
     lost();
   }
