@@ -67,8 +67,6 @@ func checkEnd(t *testing.T, err error, whole bool) {
 // accept the same bodies and find the same tags, however a body is cut.
 func FuzzScanTag(f *testing.F) {
 	addBodies(f, func(body []byte) { f.Add(body, 1); f.Add(body, 1000) })
-	f.Add(nested(maxGroups), 100)
-	f.Add(nested(maxGroups+1), 100)
 	f.Fuzz(func(t *testing.T, body []byte, piece int) {
 		var m Request
 		decodeErr := Decode(body, &m)
