@@ -35,19 +35,20 @@ func (c *call) find(ctx context.Context, cl *client.Client) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // what was asked ahead, if an error ends it
+	t := newTree(ctx, cl, rev, c.args[0])
+	defer t.close()
 	out := bufio.NewWriter(c.stdout)
-	err = c.printTree(ctx, out, &tree{client: cl, rev: rev})
+	err = c.printTree(out, t)
 	if flushed := out.Flush(); err == nil {
 		err = asOutputError(flushed)
 	}
 	return err
 }
 
-func (c *call) printTree(ctx context.Context, out io.Writer, t *tree) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // what was asked ahead
-	t.add(c.args[0])
-	for n := t.next(ctx); n != nil; n = t.next(ctx) {
+func (c *call) printTree(out io.Writer, t *tree) error {
+	for n := t.next(); n != nil; n = t.next() {
 		if n.err != nil {
 			return n.err
 		}
@@ -62,11 +63,13 @@ func (c *call) printTree(ctx context.Context, out io.Writer, t *tree) error {
 // order. It holds the paths that are known and not yet yielded in that order,
 // and asks the server about the first findWindow of them side by side; a
 // directory's entries go in behind it as soon as they are known, so that many
-// small directories take no more round trips than a large one.
+// small directories take hardly more round trips than a large one.
 type tree struct {
 	client *client.Client
 	rev    int64
 	nodes  list.List // of *node
+	asked  chan *node
+	ahead  int // of the first, how many were asked about
 }
 
 // A node is a file or a directory that is to be yielded.
@@ -80,34 +83,46 @@ type node struct {
 	err      error
 }
 
-func (t *tree) add(path string) { t.nodes.PushBack(&node{path: path}) }
+// newTree returns the tree below path, as of rev. It must be closed.
+func newTree(ctx context.Context, cl *client.Client, rev int64, path string) *tree {
+	t := &tree{client: cl, rev: rev, asked: make(chan *node, findWindow)}
+	t.nodes.PushBack(&node{path: path})
+	for range findWindow {
+		go t.learn(ctx)
+	}
+	return t
+}
+
+// close ends the goroutines that ask, once their answers are there.
+func (t *tree) close() { close(t.asked) }
 
 // next takes the first path out of the tree, once all about it is known. It
 // returns nil if there is none.
-func (t *tree) next(ctx context.Context) *node {
+func (t *tree) next() *node {
 	front := t.nodes.Front()
 	if front == nil {
 		return nil
 	}
 	n := front.Value.(*node)
-	if !n.isKnown() {
-		t.ask(ctx)
-		<-n.known
+	if t.ahead--; t.ahead < findWindow/2 || !n.isKnown() {
+		t.ask()
 	}
+	<-n.known
 	t.expand(front)
 	t.nodes.Remove(front)
 	return n
 }
 
 // ask expands what is known among the first paths, and asks about the others.
-func (t *tree) ask(ctx context.Context) {
+func (t *tree) ask() {
+	t.ahead = findWindow
 	e := t.nodes.Front()
 	for i := 0; i < findWindow && e != nil; i++ {
 		n := e.Value.(*node)
 		switch {
 		case n.known == nil:
 			n.known = make(chan struct{})
-			go n.learn(ctx, t.client, t.rev)
+			t.asked <- n
 		case n.isKnown():
 			t.expand(e)
 		}
@@ -128,6 +143,34 @@ func (t *tree) expand(e *list.Element) {
 	n.names = nil
 }
 
+// learn asks the server about what was asked, until the tree is closed.
+func (t *tree) learn(ctx context.Context) {
+	for n := range t.asked {
+		n.rev, n.n, n.err = t.client.Stat(ctx, n.path, t.rev)
+		if n.err == nil && n.rev <= client.Missing {
+			n.err = t.list(ctx, n)
+		}
+		close(n.known)
+	}
+}
+
+// list fills in the names of a directory's entries. For what is missing it is
+// the server that says so.
+func (t *tree) list(ctx context.Context, n *node) error {
+	if n.n == 1 { // no need to ask ahead for an end that is known
+		name, err := t.client.GetdirAt(ctx, n.path, 0, t.rev)
+		n.names = []string{name}
+		return err
+	}
+	for name, err := range t.client.Getdir(ctx, n.path, t.rev) {
+		if err != nil {
+			return err
+		}
+		n.names = append(n.names, name)
+	}
+	return nil
+}
+
 func (n *node) isKnown() bool {
 	if n.known == nil {
 		return false
@@ -137,22 +180,6 @@ func (n *node) isKnown() bool {
 		return true
 	default:
 		return false
-	}
-}
-
-// learn asks the server about n. Listing is also what finds that it is missing.
-func (n *node) learn(ctx context.Context, cl *client.Client, rev int64) {
-	defer close(n.known)
-	n.rev, n.n, n.err = cl.Stat(ctx, n.path, rev)
-	if n.err != nil || n.rev > client.Missing {
-		return
-	}
-	for name, err := range cl.Getdir(ctx, n.path, rev) {
-		if err != nil {
-			n.err = err
-			return
-		}
-		n.names = append(n.names, name)
 	}
 }
 
