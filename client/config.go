@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,8 +59,10 @@ type Config struct {
 	// taken lie between half of that and all of it, at random.
 	MinBackoff, MaxBackoff time.Duration
 
-	// Heartbeat is how often a server that owes answers is asked for a sign
-	// of life. One that gives none for two heartbeats is given up.
+	// Heartbeat is for how long a server that owes answers may be silent
+	// before it is asked for a sign of life, and then how long it has to give
+	// one before it is given up. Within three heartbeats of its last word, a
+	// dead server is noticed.
 	Heartbeat time.Duration
 
 	// Rand returns random numbers in [0,1), for the order of addresses and
@@ -102,14 +105,20 @@ func (c Config) validateTimes() error {
 			return fmt.Errorf("client: %s is negative: %v", t.name, t.d)
 		}
 	}
-	if d := c.withDefaults(); d.MinBackoff > d.MaxBackoff {
-		return fmt.Errorf("client: MinBackoff %v is above MaxBackoff %v", d.MinBackoff, d.MaxBackoff)
+	least := cmp.Or(c.MinBackoff, DefaultMinBackoff)
+	if most := cmp.Or(c.MaxBackoff, DefaultMaxBackoff); least > most {
+		return fmt.Errorf("client: MinBackoff %v is above MaxBackoff %v", least, most)
 	}
 	return nil
 }
 
 // withDefaults returns a copy of its own, defaults filled in.
 func (c Config) withDefaults() Config {
+	c.Addrs = slices.Clone(c.Addrs)
+	for i, a := range c.Addrs {
+		// What cannot be parsed has been refused by Validate.
+		c.Addrs[i], _ = withPort(a)
+	}
 	c.DialTimeout = cmp.Or(c.DialTimeout, DefaultDialTimeout)
 	c.RetryFor = cmp.Or(c.RetryFor, DefaultRetryFor)
 	c.MinBackoff = cmp.Or(c.MinBackoff, DefaultMinBackoff)

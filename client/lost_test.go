@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -431,20 +432,14 @@ func TestTooManyAbandonedRequests(t *testing.T) {
 		n.serve("a:1", func(p *peer) { p.hello(10); p.rest() })
 		n.serve("b:1", answering(wire.Request_SELF, &wire.Response{Value: []byte("b")}))
 		c := n.client("a:1", "b:1")
-		for len(n.dialled()) == 1 {
-			ctx, cancel := context.WithCancel(t.Context())
-			go func() {
-				synctest.Wait()
-				cancel()
-			}()
-			_, _, err := c.Get(ctx, "/a", client.Now)
-			if err != context.Canceled {
-				t.Fatal(err)
-			}
-			if len(n.dialled()) > 1 {
-				break
-			}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for range 1<<14 + 1 {
+			wg.Go(func() { _, _, _ = c.Get(ctx, "/a", client.Now) })
 		}
+		synctest.Wait()
+		cancel()
+		wg.Wait()
 		id, err := c.Self(t.Context())
 		assert.Equal(t, nil, err)
 		assert.Equal(t, "b", id)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -87,7 +88,7 @@ func TestServerThatHangsUpAtOnce(t *testing.T) {
 		n := newNetwork(t)
 		n.serve("a:1", func(*peer) {})
 		_, err := client.DialConfig(t.Context(), n.config("a:1"))
-		assert.Equal(t, "a:1: connection lost: EOF", err.Error())
+		assert.Equal(t, true, strings.HasPrefix(err.Error(), "a:1: connection lost: "))
 	})
 }
 
@@ -162,8 +163,8 @@ func TestSearchIsSharedAndAsLongAsEachCtx(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		// 20 ms, 40, … 640: seven rounds within a second.
-		assert.Equal(t, 7, len(n.dialled()))
+		// Dial, and after pauses of 20, 40, 80, 160 and 320 ms, five rounds.
+		assert.Equal(t, 6, len(n.dialled()))
 	})
 }
 
@@ -198,7 +199,7 @@ func TestSilentServerIsLeft(t *testing.T) {
 		ev, err := n.client("a:1", "b:1").Wait(t.Context(), "/a", 2)
 		assert.Equal(t, nil, err)
 		assert.Equal(t, int64(5), ev.Rev)
-		assert.Equal(t, 2*client.DefaultHeartbeat, n.dials[1].at)
+		assert.Equal(t, 3*client.DefaultHeartbeat, n.dials[1].at)
 	})
 }
 
@@ -257,7 +258,14 @@ func TestObserverIsLeftForAServerThatTakesWrites(t *testing.T) {
 			p.send(second, readonly)
 			p.rest()
 		})
-		n.serve("b:1", answering(wire.Request_SET, readonly))
+		n.serve("b:1", func(p *peer) {
+			p.hello(10)
+			for r := p.next(); r != nil; r = p.next() {
+				if r.GetVerb() == wire.Request_SET {
+					p.send(r, readonly)
+				}
+			}
+		})
 		n.serve("c:1", func(p *peer) {
 			p.hello(10)
 			for range 3 {
