@@ -60,12 +60,15 @@ func (s *Server) listen(l net.Listener) bool {
 	return true
 }
 
+// unlisten closes l, unless Close has done so.
 func (s *Server) unlisten(l net.Listener) {
+	defer s.work.Done()
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	delete(s.listeners, l)
-	s.mu.Unlock()
-	l.Close()
-	s.work.Done()
+	if !s.closed {
+		l.Close()
+	}
 }
 
 // serveError is what Serve returns when the listener fails with err.
