@@ -11,10 +11,11 @@ import (
 	"os/exec"
 )
 
-// serveEcho is the bare echo server: a goroutine per connection reads frames
-// and answers each with the same bytes. It prints its address and ends with
-// its standard input.
-func serveEcho(reply string) error {
+// serveEcho is the echo server: a goroutine per connection reads frames and
+// answers each with the same bytes. The bare one writes each answer as it is
+// due; one that collects writes when there is nothing more to read. It prints
+// its address and ends with its standard input.
+func serveEcho(reply string, collect bool) error {
 	answer, err := hex.DecodeString(reply)
 	if err != nil {
 		return err
@@ -30,14 +31,14 @@ func serveEcho(reply string) error {
 			if err != nil {
 				return
 			}
-			go echo(c, answer)
+			go echo(c, answer, collect)
 		}
 	}()
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }
 
-func echo(c net.Conn, answer []byte) {
+func echo(c net.Conn, answer []byte, collect bool) {
 	defer c.Close()
 	r, w := bufio.NewReader(c), bufio.NewWriter(c)
 	var size [4]byte
@@ -53,7 +54,7 @@ func echo(c net.Conn, answer []byte) {
 			return
 		}
 		w.Write(answer)
-		if r.Buffered() > 0 {
+		if collect && r.Buffered() > 0 {
 			continue
 		}
 		if w.Flush() != nil {

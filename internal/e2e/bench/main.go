@@ -52,13 +52,14 @@ func main() {
 		profile = flag.String("profile", "", "write CPU profiles of a node under load into this directory, and nothing else")
 		role    = flag.String("role", "", "be a process that is measured: echo or node")
 		reply   = flag.String("reply", "", "role echo: the answer to each frame, in hex")
+		collect = flag.Bool("collect", false, "role echo: write several answers at once")
 		cpu     = flag.String("cpuprofile", "", "role node: file for the CPU profile")
 	)
 	flag.Parse()
 	var err error
 	switch {
 	case *role == "echo":
-		err = serveEcho(*reply)
+		err = serveEcho(*reply, *collect)
 	case *role == "node":
 		err = serveNode(*cpu)
 	case *profile != "":

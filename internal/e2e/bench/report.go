@@ -84,9 +84,9 @@ const afterword = `
   how many others are in its directory.
 - *One event with waits elsewhere*: a set that nobody waits for, while others wait for other paths, half of
   them for a literal path, half for a glob.
-- *Echo*: a server of a goroutine per connection that reads a frame and answers with a canned one as long as doozerd's,
-  without looking at it, flushing when no further request is in its buffer. The same generator loads both, from one process,
-  with the same frames. "n clients" have one request outstanding each; "pipelined" is one connection with up to %d.
+- *Echo*: a process with a goroutine per connection that reads a frame and writes a canned one, the same that doozerd
+  answered with, without looking at what it read. One that collects answers writes when no further request is in its buffer,
+  as doozerd does. The same generator loads all of them, from one process, with the same frames. "n clients" have one request outstanding each; "pipelined" is one connection with up to %d.
 - *Resident*: VmRSS of the real daemon, all included: the program, its garbage, what it keeps in reserve.
 `
 

@@ -91,10 +91,19 @@ func elsewhere(i int) string {
 	return fmt.Sprintf("/elsewhere/%d/**", i)
 }
 
-// heap is what is in use after garbage is gone.
-func heap() float64 {
+// heapOf is what a store keeps of the heap, in bytes.
+func heapOf(build func() *store.Store) float64 {
+	before := heapInUse()
+	s := build()
+	after := heapInUse()
+	runtime.KeepAlive(s)
+	return after - before
+}
+
+// heapInUse is what is left once garbage is gone.
+func heapInUse() float64 {
 	runtime.GC()
-	runtime.GC()
+	runtime.GC() // what the first has finalized
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return float64(m.HeapAlloc)
@@ -102,23 +111,19 @@ func heap() float64 {
 
 func measureMemory(b *bench) error {
 	const files, revs = 100_000, 100_000
-	before := heap()
-	s := filled(1, files)
-	perFile := (heap() - before) / files
-	runtime.KeepAlive(s)
+	perFile := heapOf(func() *store.Store { return filled(1, files) }) / files
 	b.add(forOrientation("heap per file of 128 bytes, its body included",
 		fmt.Sprintf("%.0f bytes (%d files)", perFile, files)))
-
-	long := store.New(revs)
-	for i := range files {
-		long.Apply(setOf(filePath(i)))
+	changed := func(history int) func() *store.Store {
+		return func() *store.Store {
+			s := filled(history, files)
+			for i := range revs {
+				s.Apply(setOf(filePath(i * 7919 % files))) // in no order that helps
+			}
+			return s
+		}
 	}
-	before = heap()
-	for i := range revs {
-		long.Apply(setOf(filePath(i * 7919 % files)))
-	}
-	perRev := (heap() - before) / revs
-	runtime.KeepAlive(long)
+	perRev := (heapOf(changed(revs)) - heapOf(changed(1))) / revs
 	b.add(forOrientation("heap per rev of history, its body of 128 bytes included",
 		fmt.Sprintf("%.0f bytes (%d revs in a directory of %d)", perRev, revs, files)))
 	return measureResident(b)

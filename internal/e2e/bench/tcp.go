@@ -50,40 +50,59 @@ func measureTCP(b *bench) error {
 
 // besideEcho measures one kind of request in every shape.
 func (b *bench) besideEcho(addr string, r request) error {
-	const rounds, span, warmUp = 9, 400 * time.Millisecond, 200 * time.Millisecond
 	reply, err := replyTo(addr, r.text(0))
 	if err != nil {
 		return err
 	}
-	echo, err := startRole("-role", "echo", "-reply", hex.EncodeToString(reply))
+	hexReply := hex.EncodeToString(reply)
+	bare, err := startRole("-role", "echo", "-reply", hexReply)
 	if err != nil {
 		return err
 	}
-	defer echo.stop()
+	defer bare.stop()
+	collecting, err := startRole("-role", "echo", "-collect", "-reply", hexReply)
+	if err != nil {
+		return err
+	}
+	defer collecting.stop()
 	for _, s := range shapes {
 		l := r.load(s)
-		for _, addr := range []string{addr, echo.addr} {
-			if _, err := l.rate(addr, warmUp); err != nil {
-				return err
-			}
+		addrs := []string{addr, bare.addr}
+		if s.pipelined {
+			addrs = append(addrs, collecting.addr)
 		}
-		rates, err := interleave(rounds,
-			func() (float64, error) { return l.rate(addr, span) },
-			func() (float64, error) { return l.rate(echo.addr, span) })
+		rates, err := l.compare(addrs)
 		if err != nil {
 			return err
 		}
-		b.add(r.row(s, rates[0], rates[1]))
+		b.add(r.row(s.name, rates[0], rates[1]))
+		if s.pipelined {
+			b.add(r.row(s.name+", beside an echo that collects answers", rates[0], rates[2]))
+		}
 	}
 	return nil
 }
 
-func (r request) row(s shape, ours, echo []float64) row {
+// compare measures the rates of several servers in turns.
+func (l load) compare(addrs []string) ([][]float64, error) {
+	const rounds, span, warmUp = 9, 400 * time.Millisecond, 200 * time.Millisecond
+	var measurements []func() (float64, error)
+	for _, addr := range addrs {
+		if _, err := l.rate(addr, warmUp); err != nil {
+			return nil, err
+		}
+		measurements = append(measurements, func() (float64, error) { return l.rate(addr, span) })
+	}
+	return interleave(rounds, measurements...)
+}
+
+func (r request) row(shape string, ours, echo []float64) row {
+	what := r.name + ", " + shape
 	detail := fmt.Sprintf(" of the echo (%.0f of %.0f per s)", median(ours), median(echo))
 	if r.goal == 0 {
-		return forOrientation(r.name+", "+s.name, fmt.Sprintf("%.2f", ratio(ours, echo))+detail)
+		return forOrientation(what, fmt.Sprintf("%.2f", ratio(ours, echo))+detail)
 	}
-	return atLeast(r.name+", "+s.name, r.goal, ratio(ours, echo), "%.2f", detail)
+	return atLeast(what, r.goal, ratio(ours, echo), "%.2f", detail)
 }
 
 // replyTo asks once and returns the answer's whole frame.
