@@ -44,7 +44,7 @@ func newWebServer(h http.Handler, log *slog.Logger) *webServer {
 }
 
 func (s *webServer) serve(l net.Listener) error {
-	return s.http.Serve(&limitedListener{Listener: l, room: make(chan struct{}, maxWebConns), closed: make(chan struct{})})
+	return s.http.Serve(newLimitedListener(l, maxWebConns))
 }
 
 // close ends the streams, lets other answers be taken, and returns when the
@@ -64,6 +64,10 @@ type limitedListener struct {
 	room   chan struct{} // holds a token for each connection
 	once   sync.Once
 	closed chan struct{}
+}
+
+func newLimitedListener(l net.Listener, limit int) *limitedListener {
+	return &limitedListener{Listener: l, room: make(chan struct{}, limit), closed: make(chan struct{})}
 }
 
 // Accept waits for room and then for a connection.
