@@ -55,8 +55,10 @@ type Config struct {
 	RetryFor time.Duration
 
 	// MinBackoff and MaxBackoff bound the pause after each round of addresses
-	// none of which answered; it doubles from one to the other. The pauses
-	// taken lie between half of that and all of it, at random.
+	// none of which answered, and before a connection is replaced that broke
+	// within MaxBackoff. The pause doubles from one bound to the other with
+	// each failure in a row. Those taken lie between half of that and all of
+	// it, at random.
 	MinBackoff, MaxBackoff time.Duration
 
 	// Heartbeat is for how long a server that owes answers may be silent

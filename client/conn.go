@@ -46,6 +46,7 @@ type conn struct {
 
 	nextTag atomic.Int32
 	heard   atomic.Uint64 // how often bytes have come
+	served  atomic.Bool   // a request of the program was answered
 
 	mu      sync.Mutex
 	calls   map[int32]*call // without an answer yet, abandoned ones included

@@ -77,6 +77,9 @@ func (c *Client) start(ctx context.Context, r *wire.Request) (*call, error) {
 
 // accept makes a result of the final answer.
 func (c *Client) accept(x *exchange, resp *wire.Response) (*wire.Response, error) {
+	if cn := x.call.cn; !cn.served.Load() {
+		cn.served.Store(true)
+	}
 	if err := answerError(resp); err != nil {
 		return nil, x.explain(err)
 	}

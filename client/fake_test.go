@@ -21,7 +21,7 @@ type network struct {
 	wg sync.WaitGroup
 
 	mu      sync.Mutex
-	scripts map[string][]func(*peer)
+	scripts map[string][]func(*remote)
 	dials   []dialed
 }
 
@@ -32,14 +32,14 @@ type dialed struct {
 }
 
 func newNetwork(t *testing.T) *network {
-	n := &network{t: t, scripts: make(map[string][]func(*peer))}
+	n := &network{t: t, scripts: make(map[string][]func(*remote))}
 	t.Cleanup(n.wg.Wait)
 	return n
 }
 
 // serve lets each connection to addr follow the next script. When there are
 // none left, and anywhere else, connections are refused.
-func (n *network) serve(addr string, scripts ...func(*peer)) {
+func (n *network) serve(addr string, scripts ...func(*remote)) {
 	n.scripts[addr] = append(n.scripts[addr], scripts...)
 }
 
@@ -60,9 +60,9 @@ func (n *network) dialer() func(context.Context, string, string) (net.Conn, erro
 	}
 }
 
-func (n *network) run(script func(*peer), nc net.Conn) {
+func (n *network) run(script func(*remote), nc net.Conn) {
 	defer nc.Close()
-	script(&peer{t: n.t, nc: nc, r: wire.NewReader(nc, wire.MaxFrame)})
+	script(&remote{t: n.t, nc: nc, r: wire.NewReader(nc, wire.MaxFrame)})
 }
 
 // dialled returns the addresses in the order in which they were tried.
@@ -96,16 +96,16 @@ func (n *network) client(addrs ...string) *client.Client {
 	return c
 }
 
-// peer is one connection as a fake server sees it. What it finds wrong fails
+// remote is one connection as a fake server sees it. What it finds wrong fails
 // the test and ends the script.
-type peer struct {
+type remote struct {
 	t  *testing.T
 	nc net.Conn
 	r  *wire.Reader
 }
 
 // next returns the next request, or nil when the client has hung up.
-func (p *peer) next() *wire.Request {
+func (p *remote) next() *wire.Request {
 	body, err := p.r.Next()
 	if err != nil {
 		return nil
@@ -118,7 +118,7 @@ func (p *peer) next() *wire.Request {
 }
 
 // want returns the next request, which must have one of the verbs.
-func (p *peer) want(verbs ...wire.Request_Verb) *wire.Request {
+func (p *remote) want(verbs ...wire.Request_Verb) *wire.Request {
 	r := p.next()
 	if r == nil {
 		p.fatalf("client hung up instead of %v", verbs)
@@ -131,7 +131,7 @@ func (p *peer) want(verbs ...wire.Request_Verb) *wire.Request {
 
 // send writes an answer with the tag of r. That the client may have hung up
 // is for the client's side of the test to judge.
-func (p *peer) send(r *wire.Request, a *wire.Response) {
+func (p *remote) send(r *wire.Request, a *wire.Response) {
 	a.Tag = r.Tag
 	frame, err := wire.AppendFrame(nil, a)
 	if err != nil {
@@ -140,20 +140,20 @@ func (p *peer) send(r *wire.Request, a *wire.Response) {
 	p.raw(frame)
 }
 
-func (p *peer) raw(b []byte) { _, _ = p.nc.Write(b) }
+func (p *remote) raw(b []byte) { _, _ = p.nc.Write(b) }
 
 // hello answers the first requests of a connection.
-func (p *peer) hello(rev int64) {
+func (p *remote) hello(rev int64) {
 	p.send(p.want(wire.Request_REV), &wire.Response{Rev: &rev})
 }
 
 // rest answers nothing more and waits for the client to hang up.
-func (p *peer) rest() {
+func (p *remote) rest() {
 	for p.next() != nil {
 	}
 }
 
-func (p *peer) fatalf(format string, args ...any) {
+func (p *remote) fatalf(format string, args ...any) {
 	p.t.Errorf("fake server: "+format, args...)
 	runtime.Goexit()
 }

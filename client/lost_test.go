@@ -17,16 +17,16 @@ import (
 )
 
 // hangUpOn says hello at rev 10, reads one request and hangs up.
-func hangUpOn(verb wire.Request_Verb) func(*peer) {
-	return func(p *peer) {
+func hangUpOn(verb wire.Request_Verb) func(*remote) {
+	return func(p *remote) {
 		p.hello(10)
 		p.want(verb)
 	}
 }
 
 // answering says hello at rev 10 and answers one request.
-func answering(verb wire.Request_Verb, a *wire.Response) func(*peer) {
-	return func(p *peer) {
+func answering(verb wire.Request_Verb, a *wire.Response) func(*remote) {
+	return func(p *remote) {
 		p.hello(10)
 		p.send(p.want(verb), a)
 		p.rest()
@@ -34,7 +34,7 @@ func answering(verb wire.Request_Verb, a *wire.Response) func(*peer) {
 }
 
 // idle says hello and expects no request at all.
-func idle(p *peer) {
+func idle(p *remote) {
 	p.hello(10)
 	if r := p.next(); r != nil {
 		p.fatalf("unexpected %v", r)
@@ -114,7 +114,7 @@ func TestWritesThatMayHaveBeenAppliedAreNotSentAgain(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := newNetwork(t)
 				n.serve("a:1", hangUpOn(v.verb))
-				n.serve("b:1", func(p *peer) { p.hello(10); p.hello(10); idle(p) })
+				n.serve("b:1", func(p *remote) { p.hello(10); p.hello(10); idle(p) })
 				c := n.client("a:1", "b:1")
 				err := v.call(t.Context(), c)
 				assert.Equal(t, true, errors.Is(err, client.ErrUnknownOutcome))
@@ -176,11 +176,11 @@ func TestWhatNeverLeftIsSentElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
 		queued := make(chan struct{})
-		n.serve("a:1", func(p *peer) {
+		n.serve("a:1", func(p *remote) {
 			p.hello(10)
 			<-queued // the first write is stuck, the second behind it
 		})
-		n.serve("b:1", func(p *peer) {
+		n.serve("b:1", func(p *remote) {
 			p.hello(10)
 			r := p.want(wire.Request_SET)
 			if r.GetPath() != "/second" {
@@ -211,7 +211,7 @@ func TestWhatNeverLeftIsSentElsewhere(t *testing.T) {
 func TestWriteAfterTheConnectionDiedGoesElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(p *peer) { p.hello(10) })
+		n.serve("a:1", func(p *remote) { p.hello(10) })
 		n.serve("b:1", answering(wire.Request_SET, &wire.Response{Rev: ptr[int64](11)}))
 		c := n.client("a:1", "b:1")
 		synctest.Wait()
@@ -224,31 +224,31 @@ func TestWriteAfterTheConnectionDiedGoesElsewhere(t *testing.T) {
 // Whatever a server sends that makes no sense ends its connection, and with
 // it what was under way.
 func TestNonsenseBreaksTheConnection(t *testing.T) {
-	garbage := func(b ...byte) func(*peer, *wire.Request) {
-		return func(p *peer, _ *wire.Request) {
+	garbage := func(b ...byte) func(*remote, *wire.Request) {
+		return func(p *remote, _ *wire.Request) {
 			p.raw(append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...))
 			p.rest()
 		}
 	}
 	for _, v := range []struct {
 		name     string
-		instead  func(*peer, *wire.Request)
+		instead  func(*remote, *wire.Request)
 		protocol bool // a violation, not just an end
 	}{
-		{"nothing", func(*peer, *wire.Request) {}, false},
-		{"half a size", func(p *peer, _ *wire.Request) { p.raw([]byte{0, 0}) }, false},
-		{"half a body", func(p *peer, _ *wire.Request) { p.raw([]byte{0, 0, 0, 9, 8}) }, false},
-		{"a size of 4 GiB", func(p *peer, _ *wire.Request) { p.raw([]byte{255, 255, 255, 255}); p.rest() }, false},
-		{"a size just above the limit", func(p *peer, _ *wire.Request) { p.raw([]byte{4, 0, 0, 1}); p.rest() }, false},
+		{"nothing", func(*remote, *wire.Request) {}, false},
+		{"half a size", func(p *remote, _ *wire.Request) { p.raw([]byte{0, 0}) }, false},
+		{"half a body", func(p *remote, _ *wire.Request) { p.raw([]byte{0, 0, 0, 9, 8}) }, false},
+		{"a size of 4 GiB", func(p *remote, _ *wire.Request) { p.raw([]byte{255, 255, 255, 255}); p.rest() }, false},
+		{"a size just above the limit", func(p *remote, _ *wire.Request) { p.raw([]byte{4, 0, 0, 1}); p.rest() }, false},
 		{"an empty message", garbage(), true},
 		{"what cannot be decoded", garbage(0xff), true},
 		{"an unknown tag", garbage(8, 100), true},
-		{"no tag", func(p *peer, _ *wire.Request) { p.send(&wire.Request{}, file(1, "")); p.rest() }, true},
+		{"no tag", func(p *remote, _ *wire.Request) { p.send(&wire.Request{}, file(1, "")); p.rest() }, true},
 	} {
 		t.Run(v.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := newNetwork(t)
-				n.serve("a:1", func(p *peer) {
+				n.serve("a:1", func(p *remote) {
 					p.hello(10)
 					v.instead(p, p.want(wire.Request_SET))
 				})
@@ -269,7 +269,7 @@ func TestNonsenseBreaksTheConnection(t *testing.T) {
 func TestSecondAnswerBreaksTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(p *peer) {
+		n.serve("a:1", func(p *remote) {
 			p.hello(10)
 			r := p.want(wire.Request_GET)
 			p.send(r, file(1, "first"))
@@ -290,7 +290,7 @@ func TestSecondAnswerBreaksTheConnection(t *testing.T) {
 func TestLateAnswerIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(p *peer) {
+		n.serve("a:1", func(p *remote) {
 			p.hello(10)
 			late := p.want(wire.Request_GET)
 			r := p.want(wire.Request_GET)
@@ -326,7 +326,7 @@ func TestCtxThatEndsCancelsWhatTheServerHolds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := newNetwork(t)
-				n.serve("a:1", func(p *peer) {
+				n.serve("a:1", func(p *remote) {
 					p.hello(10)
 					held := p.want(wire.Request_WAIT, wire.Request_GET)
 					r := p.want(wire.Request_CANCEL)
@@ -353,7 +353,7 @@ func TestCtxThatEndsCancelsWhatTheServerHolds(t *testing.T) {
 func TestCtxThatEndsAfterAWriteLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(p *peer) { p.hello(10); p.want(wire.Request_SET); p.rest() })
+		n.serve("a:1", func(p *remote) { p.hello(10); p.want(wire.Request_SET); p.rest() })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		err := set(3)(ctx, n.client("a:1"))
@@ -367,7 +367,7 @@ func TestCtxThatEndsBeforeAWriteLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
 		given := make(chan struct{})
-		n.serve("a:1", func(p *peer) {
+		n.serve("a:1", func(p *remote) {
 			p.hello(10)
 			<-given
 			p.send(p.want(wire.Request_GET), file(1, ""))
@@ -405,7 +405,7 @@ func TestCtxThatHasEndedSendsNothing(t *testing.T) {
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(p *peer) { p.hello(10); p.rest() })
+		n.serve("a:1", func(p *remote) { p.hello(10); p.rest() })
 		c := n.client("a:1")
 		waiting, writing := make(chan error), make(chan error)
 		go func() {
@@ -429,7 +429,7 @@ func TestClose(t *testing.T) {
 func TestTooManyAbandonedRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(p *peer) { p.hello(10); p.rest() })
+		n.serve("a:1", func(p *remote) { p.hello(10); p.rest() })
 		n.serve("b:1", answering(wire.Request_SELF, &wire.Response{Value: []byte("b")}))
 		c := n.client("a:1", "b:1")
 		ctx, cancel := context.WithCancel(t.Context())

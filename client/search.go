@@ -90,11 +90,20 @@ func (c *Client) retire(s *search) {
 	}
 	s.old.close(errLeft)
 	c.addrs = rotated(c.addrs)
-	if s.leave || time.Since(s.old.born) > c.cfg.MaxBackoff {
-		c.failures = 0
-	} else {
-		c.failures++
+	c.failures = c.failuresAfter(s)
+}
+
+// failuresAfter judges the connection that is to be replaced. One that broke
+// soon without having answered anything is one failure more, so that servers
+// that do nothing but accept are not asked ever faster.
+func (c *Client) failuresAfter(s *search) int {
+	switch {
+	case s.leave || time.Since(s.old.born) > c.cfg.MaxBackoff:
+		return 0
+	case s.old.served.Load():
+		return 1
 	}
+	return c.failures + 1
 }
 
 // find tries all addresses, round after round, for RetryFor.

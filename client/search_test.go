@@ -55,8 +55,8 @@ func TestAddressesAreTriedInRandomOrder(t *testing.T) {
 func TestServerThatAcceptsAndSaysNothingIsPassedOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", (*peer).rest)
-		n.serve("b:1", func(p *peer) { p.hello(1); p.rest() })
+		n.serve("a:1", (*remote).rest)
+		n.serve("b:1", func(p *remote) { p.hello(1); p.rest() })
 		n.client("a:1", "b:1")
 		assert.Equal(t, client.DefaultDialTimeout, n.dials[1].at)
 	})
@@ -65,7 +65,7 @@ func TestServerThatAcceptsAndSaysNothingIsPassedOver(t *testing.T) {
 func TestDialTimeoutSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", (*peer).rest)
+		n.serve("a:1", (*remote).rest)
 		_, err := client.DialConfig(t.Context(), n.config("a:1"))
 		assert.Equal(t, true, errors.Is(err, os.ErrDeadlineExceeded))
 		assert.Equal(t, "a:1: no answer in time: i/o timeout", err.Error())
@@ -75,7 +75,7 @@ func TestDialTimeoutSaysSo(t *testing.T) {
 func TestDialEndsWithItsCtx(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", (*peer).rest)
+		n.serve("a:1", (*remote).rest)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := client.DialConfig(ctx, n.config("a:1"))
@@ -86,7 +86,7 @@ func TestDialEndsWithItsCtx(t *testing.T) {
 func TestServerThatHangsUpAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(*peer) {})
+		n.serve("a:1", func(*remote) {})
 		_, err := client.DialConfig(t.Context(), n.config("a:1"))
 		assert.Equal(t, true, strings.HasPrefix(err.Error(), "a:1: connection lost: "))
 	})
@@ -101,7 +101,7 @@ func TestBackoff(t *testing.T) {
 	}{{0, 0.5}, {0.5, 0.75}} {
 		synctest.Test(t, func(t *testing.T) {
 			n := newNetwork(t)
-			n.serve("a:1", func(p *peer) { p.hello(1); p.want(wire.Request_SELF) })
+			n.serve("a:1", func(p *remote) { p.hello(1); p.want(wire.Request_SELF) })
 			cfg := n.config("a:1")
 			cfg.Rand = func() float64 { return v.random }
 			cfg.MinBackoff, cfg.MaxBackoff = time.Second, 6*time.Second
@@ -149,7 +149,7 @@ func TestClientRecovers(t *testing.T) {
 func TestSearchIsSharedAndAsLongAsEachCtx(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(p *peer) { p.hello(1) })
+		n.serve("a:1", func(p *remote) { p.hello(1) })
 		c := n.client("a:1")
 		synctest.Wait()
 		var wg sync.WaitGroup
@@ -171,7 +171,7 @@ func TestSearchIsSharedAndAsLongAsEachCtx(t *testing.T) {
 func TestCloseEndsASearch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(p *peer) { p.hello(1) })
+		n.serve("a:1", func(p *remote) { p.hello(1) })
 		c := n.client("a:1")
 		synctest.Wait()
 		done := make(chan error)
@@ -189,7 +189,7 @@ func TestCloseEndsASearch(t *testing.T) {
 func TestSilentServerIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(p *peer) {
+		n.serve("a:1", func(p *remote) {
 			p.hello(1)
 			p.want(wire.Request_WAIT)
 			p.want(wire.Request_REV) // a heartbeat
@@ -207,7 +207,7 @@ func TestServerThatStopsReadingIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
 		end := make(chan struct{})
-		n.serve("a:1", func(p *peer) { p.hello(1); <-end })
+		n.serve("a:1", func(p *remote) { p.hello(1); <-end })
 		n.serve("b:1", answering(wire.Request_GET, file(1, "b")))
 		body, _, err := n.client("a:1", "b:1").Get(t.Context(), "/a", client.Now)
 		assert.Equal(t, nil, err)
@@ -219,7 +219,7 @@ func TestServerThatStopsReadingIsLeft(t *testing.T) {
 func TestQuietServerThatLivesIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(p *peer) {
+		n.serve("a:1", func(p *remote) {
 			p.hello(1)
 			wait := p.want(wire.Request_WAIT)
 			for range 1000 {
@@ -248,7 +248,7 @@ func TestObserverIsLeftForAServerThatTakesWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
 		readonly := refusal(wire.Response_READONLY, "")
-		n.serve("a:1", func(p *peer) {
+		n.serve("a:1", func(p *remote) {
 			p.hello(10)
 			p.want(wire.Request_WAIT)
 			first, second := p.want(wire.Request_SET), p.want(wire.Request_SET)
@@ -258,7 +258,7 @@ func TestObserverIsLeftForAServerThatTakesWrites(t *testing.T) {
 			p.send(second, readonly)
 			p.rest()
 		})
-		n.serve("b:1", func(p *peer) {
+		n.serve("b:1", func(p *remote) {
 			p.hello(10)
 			for r := p.next(); r != nil; r = p.next() {
 				if r.GetVerb() == wire.Request_SET {
@@ -266,7 +266,7 @@ func TestObserverIsLeftForAServerThatTakesWrites(t *testing.T) {
 				}
 			}
 		})
-		n.serve("c:1", func(p *peer) {
+		n.serve("c:1", func(p *remote) {
 			p.hello(10)
 			for range 3 {
 				switch r := p.want(wire.Request_WAIT, wire.Request_SET); r.GetVerb() {
@@ -320,7 +320,7 @@ func TestOnlyObserver(t *testing.T) {
 func TestCloseWhileLeavingAnObserver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(p *peer) {
+		n.serve("a:1", func(p *remote) {
 			p.hello(10)
 			p.want(wire.Request_GET)
 			p.send(p.want(wire.Request_SET), refusal(wire.Response_READONLY, ""))
@@ -345,7 +345,7 @@ func TestServerThatIsBehindIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
 		n.serve("a:1", hangUpOn(wire.Request_GET))
-		n.serve("b:1", func(p *peer) {
+		n.serve("b:1", func(p *remote) {
 			p.hello(7)
 			r := p.want(wire.Request_STAT)
 			if r.GetRev() != 10 {
@@ -365,7 +365,7 @@ func TestServerThatIsBehindIsWaitedFor(t *testing.T) {
 func TestServerThatStaysBehindIsPassedOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		behind := func(p *peer) { p.hello(7); p.want(wire.Request_STAT); p.rest() }
+		behind := func(p *remote) { p.hello(7); p.want(wire.Request_STAT); p.rest() }
 		n.serve("a:1", hangUpOn(wire.Request_GET))
 		n.serve("b:1", behind)
 		n.serve("c:1", answering(wire.Request_GET, file(9, "c")))
@@ -378,9 +378,9 @@ func TestServerThatStaysBehindIsPassedOver(t *testing.T) {
 func TestAllServersAreBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		behind := func(p *peer) { p.hello(7); p.want(wire.Request_STAT); p.rest() }
+		behind := func(p *remote) { p.hello(7); p.want(wire.Request_STAT); p.rest() }
 		n.serve("a:1", hangUpOn(wire.Request_GET))
-		n.serve("a:1", slices.Repeat([]func(*peer){behind}, 10)...)
+		n.serve("a:1", slices.Repeat([]func(*remote){behind}, 10)...)
 		_, _, err := n.client("a:1").Get(t.Context(), "/a", client.Now)
 		assert.Equal(t, true, errors.Is(err, client.ErrBehind))
 		assert.Equal(t, "a:1: server is behind what was seen before: it is at rev 7, not yet 10", err.Error())
@@ -411,12 +411,12 @@ func TestWhatWasSeen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := newNetwork(t)
-				n.serve("a:1", func(p *peer) {
+				n.serve("a:1", func(p *remote) {
 					p.hello(10)
 					p.send(p.want(v.verb), v.answer)
 					p.want(wire.Request_SELF)
 				})
-				n.serve("b:1", func(p *peer) {
+				n.serve("b:1", func(p *remote) {
 					p.hello(10)
 					r := p.want(wire.Request_STAT)
 					if r.GetRev() != 20 {
@@ -437,7 +437,7 @@ func TestWhatWasSeen(t *testing.T) {
 }
 
 // granted expects a secret at the beginning of a connection.
-func granted(p *peer, secrets ...string) {
+func granted(p *remote, secrets ...string) {
 	for _, secret := range secrets {
 		r := p.want(wire.Request_ACCESS)
 		if r.Value == nil || string(r.Value) != secret {
@@ -450,14 +450,14 @@ func granted(p *peer, secrets ...string) {
 func TestSecretsAreGivenOnEachConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(p *peer) {
+		n.serve("a:1", func(p *remote) {
 			granted(p, "")
 			p.hello(1)
 			granted(p, "rw")
 			granted(p, "rw")
 			p.want(wire.Request_SELF)
 		})
-		n.serve("b:1", func(p *peer) {
+		n.serve("b:1", func(p *remote) {
 			// All at once: one round trip.
 			first, second, rev := p.want(wire.Request_ACCESS), p.want(wire.Request_ACCESS), p.want(wire.Request_REV)
 			if string(first.Value) != "" || string(second.Value) != "rw" {
@@ -485,7 +485,7 @@ func TestSecretsAreGivenOnEachConnection(t *testing.T) {
 func TestRefusedSecretIsFinal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(p *peer) {
+		n.serve("a:1", func(p *remote) {
 			p.send(p.want(wire.Request_ACCESS), refusal(wire.Response_OTHER, "permission denied"))
 			p.hello(1)
 			p.rest()
@@ -503,7 +503,7 @@ func TestRefusedSecretIsFinal(t *testing.T) {
 func TestRefusedAccessIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(p *peer) {
+		n.serve("a:1", func(p *remote) {
 			p.hello(1)
 			p.send(p.want(wire.Request_ACCESS), refusal(wire.Response_OTHER, "permission denied"))
 			p.want(wire.Request_SELF)

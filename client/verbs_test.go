@@ -122,7 +122,7 @@ func TestVerbs(t *testing.T) {
 		t.Run(v.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := newNetwork(t)
-				n.serve("a:1", func(p *peer) {
+				n.serve("a:1", func(p *remote) {
 					p.hello(1)
 					r := p.want(v.want.GetVerb())
 					p.send(r, v.answer)
@@ -140,7 +140,7 @@ func TestVerbs(t *testing.T) {
 func TestWaitFromNowBeginsWithTheCurrentRev(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(p *peer) {
+		n.serve("a:1", func(p *remote) {
 			p.hello(8)
 			p.hello(9)
 			r := p.want(wire.Request_WAIT)
@@ -181,7 +181,7 @@ func TestErrors(t *testing.T) {
 		t.Run(v.text, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := newNetwork(t)
-				n.serve("a:1", func(p *peer) {
+				n.serve("a:1", func(p *remote) {
 					p.hello(1)
 					p.send(p.want(wire.Request_GET), refusal(v.code, v.detail))
 					p.rest()
@@ -211,7 +211,7 @@ func TestAnswersInAnyOrderReachTheirCalls(t *testing.T) {
 	const calls = 50
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(p *peer) {
+		n.serve("a:1", func(p *remote) {
 			p.hello(1)
 			var held []*wire.Request
 			tags := make(map[int32]bool)
@@ -250,7 +250,7 @@ func TestRequestsUnderContentionShareWrites(t *testing.T) {
 		n := newNetwork(t)
 		queued := make(chan struct{})
 		writes := 0
-		n.serve("a:1", func(p *peer) {
+		n.serve("a:1", func(p *remote) {
 			p.hello(1)
 			<-queued // behind one write that nobody reads
 			buf := make([]byte, 64<<10)
@@ -292,7 +292,7 @@ func getFrame(t *testing.T) []byte {
 func TestTooLargeARequestIsRefusedHere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
-		n.serve("a:1", func(p *peer) {
+		n.serve("a:1", func(p *remote) {
 			p.hello(1)
 			p.send(p.want(wire.Request_GET), file(5, "alive"))
 			p.rest()
