@@ -43,7 +43,6 @@ func (s *Server) Serve(l net.Listener) error {
 			return s.serveError(err)
 		}
 		if c := s.open(nc); c != nil {
-			setKeepAlive(nc)
 			go s.run(c)
 		}
 	}

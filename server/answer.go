@@ -27,8 +27,8 @@ const (
 // eventFields is what the answers to WAIT and WALK have.
 const eventFields = hasFlags | hasRev | hasPath | hasValue
 
-// answerOverhead is what a queued answer costs besides its value, in bytes:
-// itself, and usual texts.
+// answerOverhead is what a queued answer costs besides its texts and its value,
+// in bytes.
 const answerOverhead = 256
 
 // An answer is a response that is still to be encoded. Its value is shared

@@ -493,6 +493,44 @@ func TestTooMuchUnread(t *testing.T) {
 	})
 }
 
+// Long texts of errors count like values.
+func TestTooMuchUnreadText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := newRig(t, func(c *Config) { c.MaxUnread = 10 * pauseUnread })
+		client := rig.pipe()
+		client.send(req(WAIT, withPath("/a"), withRev(1)))
+		synctest.Wait()
+		rig.node.set("/a", "") // the writer is stuck with this answer
+		glob := strings.Repeat("*", pauseUnread/2)
+		sent := 0
+		go func() {
+			for ; sent < 9; sent++ {
+				client.send(req(WAIT, withPath(glob), withRev(1)))
+			}
+		}()
+		synctest.Wait()
+		assert.Equal(t, 2, sent)
+		for range 10 {
+			client.receive()
+		}
+	})
+}
+
+// A request that waits keeps nothing of a value that it has no use for.
+func TestWaitingRequestsKeepNoValue(t *testing.T) {
+	const n, size = 64, 1 << 20
+	rig := newRig(t)
+	client := rig.dial()
+	before := heap()
+	for range n {
+		client.send(req(GET, withPath("/a"), withRev(1), withValue(strings.Repeat("v", size))))
+	}
+	client.roundTrip(req(REV), &wire.Response{Tag: ptr[int32](1), Rev: ptr[int64](0)})
+	assert.Equal(t, n, rig.node.store.Waits())
+	kept := int64(heap()) - int64(before)
+	assert.T(t, kept < n*size/2, kept)
+}
+
 // Any number of answers with one value keep that value once.
 func TestAnswersShareValues(t *testing.T) {
 	const n = 300

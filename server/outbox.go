@@ -54,7 +54,7 @@ func (o *outbox) add(a answer) {
 	if o.queue == nil {
 		o.queue = batches.Get().(*batch)
 	}
-	a.cost = answerOverhead
+	a.cost = answerOverhead + len(a.path) + len(a.detail)
 	if last := len(o.queue.answers) - 1; last < 0 || !a.sharesValue(&o.queue.answers[last]) {
 		a.cost += len(a.value)
 	}

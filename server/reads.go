@@ -46,6 +46,7 @@ func (c *conn) version(r *request) (*store.Snapshot, error) {
 // loop only queues that; f runs when the answer is written.
 func (c *conn) readLater(r *request, f read) {
 	late := *r
+	late.value = nil // whatever it is, it is not worth keeping
 	c.await(r.tag, func(p *pending) (*store.Waiter, error) {
 		return c.node.Store().AwaitRev(late.rev, func(s *store.Snapshot) {
 			c.settle(p, answer{later: func() answer { return answerBy(f, s, &late) }})

@@ -111,6 +111,7 @@ func (s *Server) open(nc net.Conn) *conn {
 // run serves an open connection until it has ended.
 func (s *Server) run(c *conn) {
 	defer s.dismiss(c)
+	setKeepAlive(c.nc)
 	c.serve()
 }
 
