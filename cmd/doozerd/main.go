@@ -40,11 +40,17 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) er
 	return serve(untilSignal(), o, o.logger(stderr))
 }
 
-// untilSignal returns a context that the first SIGINT or SIGTERM ends. A second
-// one ends the process at once.
+// untilSignal returns a context that the first SIGINT or SIGTERM ends. From then
+// on, a second one ends the process at once.
 func untilSignal() context.Context {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	ctx, end := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		end()
+	}()
 	return ctx
 }
 
