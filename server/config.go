@@ -23,7 +23,8 @@ const (
 	// DefaultMaxWrites is how many writes may be under way on one connection.
 	DefaultMaxWrites = 1024
 
-	// DefaultMaxUnread is how much one connection may leave unread, in bytes.
+	// DefaultMaxUnread is how much one connection may leave unread, in bytes,
+	// unless the value limit asks for more.
 	DefaultMaxUnread = 64 << 20
 
 	// DefaultWriteTimeout is how long a client may take nothing of what is
@@ -95,7 +96,9 @@ type Config struct {
 
 	// MaxUnread is how much memory one connection may keep by not reading its
 	// answers, in bytes. Answers in a row that share one value count it once.
-	// Beyond it the connection is cut. By default DefaultMaxUnread.
+	// Beyond it the connection is cut, so it is at least 1 MiB, where reading
+	// pauses, and two values. By default DefaultMaxUnread, or that if it is
+	// more.
 	MaxUnread int
 
 	// WriteTimeout is how long the client may take nothing of what is being
@@ -135,8 +138,15 @@ func (c Config) validateLimits() error {
 			return fmt.Errorf("server: the limit of %s is negative: %d", limit.name, limit.value)
 		}
 	}
+	if c = c.withDefaults(); c.MaxUnread < c.leastUnread() {
+		return fmt.Errorf("server: a limit of %d unread bytes, which is less than 1 MiB and two values: %d",
+			c.MaxUnread, c.leastUnread())
+	}
 	return nil
 }
+
+// leastUnread is what clients need that do read, but have large answers.
+func (c Config) leastUnread() int { return pauseUnread + 2*c.MaxValue }
 
 // withDefaults returns c with every limit set.
 func (c Config) withDefaults() Config {
@@ -144,7 +154,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.MaxConns, DefaultMaxConns)
 	orDefault(&c.MaxWaits, DefaultMaxWaits)
 	orDefault(&c.MaxWrites, DefaultMaxWrites)
-	orDefault(&c.MaxUnread, DefaultMaxUnread)
+	orDefault(&c.MaxUnread, max(DefaultMaxUnread, c.leastUnread()))
 	orDefault(&c.WriteTimeout, DefaultWriteTimeout)
 	return c
 }

@@ -477,7 +477,7 @@ func TestUnreadAnswersPauseReading(t *testing.T) {
 
 func TestTooMuchUnread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rig := newRig(t, func(c *Config) { c.MaxUnread = 100000 })
+		rig := newRig(t, func(c *Config) { c.MaxValue, c.MaxUnread = 100000, pauseUnread+200000 })
 		client := rig.pipe()
 		for i := range 12 {
 			client.send(req(WAIT, withPath(fmt.Sprintf("/%d", i)), withRev(1)))
@@ -485,7 +485,7 @@ func TestTooMuchUnread(t *testing.T) {
 		synctest.Wait()
 		start := time.Now()
 		for i := range 12 {
-			rig.node.set(fmt.Sprintf("/%d", i), strings.Repeat("v", 10000))
+			rig.node.set(fmt.Sprintf("/%d", i), strings.Repeat("v", 110000))
 		}
 		<-client.ended
 		assert.Equal(t, time.Duration(0), time.Since(start), "at once")
@@ -534,7 +534,7 @@ func TestWaitingRequestsKeepNoValue(t *testing.T) {
 // Any number of answers with one value keep that value once.
 func TestAnswersShareValues(t *testing.T) {
 	const n = 300
-	rig := newRig(t, func(c *Config) { c.MaxUnread = 2 << 20 })
+	rig := newRig(t, func(c *Config) { c.MaxUnread = 3 << 20 })
 	client := rig.dial()
 	for i := range int32(n) {
 		client.send(req(WAIT, withTag(i), withPath("/a"), withRev(1)))

@@ -42,6 +42,9 @@ func TestConfigValidate(t *testing.T) {
 		{func(c *Config) { c.MaxWaits = -1 }, "waiting requests"},
 		{func(c *Config) { c.MaxWrites = -1 }, "writes"},
 		{func(c *Config) { c.MaxUnread = -1 }, "unread"},
+		{func(c *Config) { c.MaxUnread = 3 << 20 }, ""},
+		{func(c *Config) { c.MaxUnread = 3<<20 - 1 }, "3145727 unread bytes"},
+		{func(c *Config) { c.MaxValue, c.MaxUnread = 2<<20, 3<<20 }, "5242880"},
 		{func(c *Config) { c.WriteTimeout = -1 }, "timeout"},
 	} {
 		c := good
