@@ -20,26 +20,39 @@ import (
 	"fmt"
 )
 
-// ErrVoters reports a set of voters that this version cannot rule.
-var ErrVoters = errors.New("consensus needs exactly one voter in this version")
+// MaxWaiting bounds the proposals and barriers that wait for their batch.
+const MaxWaiting = 1 << 16
 
-// Config says who takes part. Both fields are required.
+var (
+	// ErrVoters reports first voters that this version cannot rule.
+	ErrVoters = errors.New("consensus needs exactly one voter in this version, the process itself")
+
+	// ErrBusy reports that MaxWaiting proposals wait. Nothing was taken.
+	ErrBusy = errors.New("too many proposals wait for agreement")
+)
+
+// Config is what an engine is made with.
 type Config struct {
-	ID     string   // of this process; no process has ever had it
-	Voters []string // ids of the first voters: in this version ID and nobody else
+	// ID is the id of this process. It must never have been an engine's before:
+	// a new process remembers nothing of what an older one has accepted.
+	// Required.
+	ID string
 }
 
-// Validate says what is wrong with c. The error wraps [ErrVoters] if that is
-// the voters.
+// Validate says what is wrong with c.
 func (c Config) Validate() error {
 	if c.ID == "" {
 		return errors.New("consensus: the id of this process is missing")
 	}
-	if len(c.Voters) != 1 || c.Voters[0] != c.ID {
-		return fmt.Errorf("%w: got %q at %q", ErrVoters, c.Voters, c.ID)
-	}
 	return nil
 }
+
+// Snapshot is a state of the agreement that an engine goes on from. In this
+// version it can only be the beginning.
+type Snapshot struct{ voters []string }
+
+// Founding is the beginning of a cluster whose first voters are these.
+func Founding(voters ...string) Snapshot { return Snapshot{voters} }
 
 // Batch is what one instance decides. Proposer and Seq are its identity. One
 // without mutations was made for barriers.
@@ -72,31 +85,45 @@ type Engine struct {
 	instance uint64     // the newest one that has a batch, and so the number of that
 }
 
-// New returns the engine of a cluster that has decided nothing yet. The error
-// is that of [Config.Validate].
-func New(c Config) (*Engine, error) {
+// New returns an engine that goes on from start. The error is that of
+// [Config.Validate], or wraps [ErrVoters].
+func New(c Config, start Snapshot) (*Engine, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
+	}
+	if len(start.voters) != 1 || start.voters[0] != c.ID {
+		return nil, fmt.Errorf("%w: the first voters are %q, the process is %q", ErrVoters, start.voters, c.ID)
 	}
 	return &Engine{id: c.ID}, nil
 }
 
 // Propose puts a mutation into the batch that is suggested next. Mutations are
 // decided in the order of their proposals. tag is the caller's name for this
-// one: it comes back in the [Decision].
-func (e *Engine) Propose(tag uint64, mutation []byte) {
+// one: it comes back in the [Decision]. The error is [ErrBusy].
+func (e *Engine) Propose(tag uint64, mutation []byte) error {
 	d := e.joinable()
+	if full(d) {
+		return ErrBusy
+	}
 	d.Batch.Mutations = append(d.Batch.Mutations, mutation)
 	d.Tags = append(d.Tags, tag)
+	return nil
 }
 
 // Barrier puts a barrier into the batch that is suggested next. Once that is
 // applied, so is everything that was decided, at any voter, before this call.
 // A batch that was suggested already would not do: it may be older than that.
-func (e *Engine) Barrier(tag uint64) {
+// The error is [ErrBusy].
+func (e *Engine) Barrier(tag uint64) error {
 	d := e.joinable()
+	if full(d) {
+		return ErrBusy
+	}
 	d.Barriers = append(d.Barriers, tag)
+	return nil
 }
+
+func full(d *Decision) bool { return len(d.Tags)+len(d.Barriers) >= MaxWaiting }
 
 // joinable returns the one batch that is not suggested yet. With one voter it
 // is clear already which instance will decide it, and batches are as many as

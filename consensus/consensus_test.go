@@ -12,22 +12,37 @@ import (
 
 func newEngine(t *testing.T) *Engine {
 	t.Helper()
-	e, err := New(Config{ID: "A", Voters: []string{"A"}})
+	e, err := New(Config{ID: "A"}, Founding("A"))
 	assert.Equal(t, nil, err)
 	return e
 }
 
-func TestNewRefusesAnyOtherSetOfVoters(t *testing.T) {
+func TestNewRefusesAnyOtherVoters(t *testing.T) {
 	for _, voters := range [][]string{nil, {"B"}, {"A", "B"}, {"A", "A"}, {"A", "B", "C"}} {
-		_, err := New(Config{ID: "A", Voters: voters})
+		_, err := New(Config{ID: "A"}, Founding(voters...))
 		assert.Equal(t, true, errors.Is(err, ErrVoters), voters)
 	}
 }
 
 func TestNewRefusesNoID(t *testing.T) {
-	_, err := New(Config{Voters: []string{""}})
+	_, err := New(Config{}, Founding(""))
 	assert.NotEqual(t, nil, err)
 	assert.Equal(t, false, errors.Is(err, ErrVoters))
+}
+
+func TestWhatWaitsIsBounded(t *testing.T) {
+	e := newEngine(t)
+	for tag := range uint64(MaxWaiting / 2) {
+		assert.Equal(t, nil, e.Propose(tag, nil))
+		assert.Equal(t, nil, e.Barrier(tag))
+	}
+	assert.Equal(t, ErrBusy, e.Propose(1, nil))
+	assert.Equal(t, ErrBusy, e.Barrier(1))
+
+	d := e.Ready().Decisions
+	assert.Equal(t, MaxWaiting/2, len(d[0].Tags))
+	assert.Equal(t, MaxWaiting/2, len(d[0].Barriers))
+	assert.Equal(t, nil, e.Propose(1, nil))
 }
 
 func TestNothingIsDecidedUnasked(t *testing.T) {

@@ -36,7 +36,7 @@ type core struct {
 }
 
 func newCore(id string, history int) (*core, error) {
-	engine, err := consensus.New(consensus.Config{ID: id, Voters: []string{id}})
+	engine, err := consensus.New(consensus.Config{ID: id}, consensus.Founding(id))
 	if err != nil {
 		return nil, err
 	}
@@ -48,15 +48,22 @@ func newCore(id string, history int) (*core, error) {
 	}, nil
 }
 
-// propose hands p to consensus. It is answered by advance or abandon.
-func (c *core) propose(p proposal) {
+// propose hands p to consensus. It is answered by advance or abandon, or at once
+// if consensus does not take it; then the room that it held is returned.
+func (c *core) propose(p proposal) (answered weight) {
 	c.lastTag++
 	c.waiting[c.lastTag] = p
-	if p.mutation == nil {
-		c.engine.Barrier(c.lastTag)
-	} else {
-		c.engine.Propose(c.lastTag, p.mutation)
+	if err := c.hand(c.lastTag, p.mutation); err != nil {
+		return c.settle(c.lastTag, store.Event{}, err)
 	}
+	return weight{}
+}
+
+func (c *core) hand(tag uint64, mutation []byte) error {
+	if mutation == nil {
+		return c.engine.Barrier(tag)
+	}
+	return c.engine.Propose(tag, mutation)
 }
 
 // advance applies what has been decided, answers the proposals among it, and

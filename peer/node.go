@@ -104,24 +104,27 @@ func (n *Node) loop() {
 	pulse := time.NewTicker(n.config.Pulse)
 	defer pulse.Stop()
 	for {
+		var answered weight
 		select {
 		case <-n.closing:
 			return
 		case <-n.queue.ready:
-			n.takeProposals()
+			answered = n.takeProposals()
 		case <-pulse.C:
 			n.core.pulse(n.pulseRefused)
 		}
-		n.queue.release(n.core.advance())
+		answered.add(n.core.advance())
+		n.queue.release(answered)
 	}
 }
 
-func (n *Node) takeProposals() {
+func (n *Node) takeProposals() (answered weight) {
 	taken := n.queue.take()
 	for _, p := range taken {
-		n.core.propose(p)
+		answered.add(n.core.propose(p))
 	}
 	clear(taken)
+	return answered
 }
 
 func (n *Node) pulseRefused(err error) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bmizerany/assert"
+	"github.com/ha/doozerd/consensus"
 	"github.com/ha/doozerd/store"
 )
 
@@ -327,6 +328,19 @@ func TestCloseAnswersEverything(t *testing.T) {
 	proposers.Wait()
 	assert.Equal(t, taken.Load(), answered.Load())
 	assert.T(t, n.Store().Snapshot().Rev() >= 8+applied.Load())
+}
+
+func TestProposalThatConsensusDoesNotTakeIsAnsweredAtOnce(t *testing.T) {
+	c := testCore(t)
+	p := proposal{done: func(store.Event, error) {}, held: weight{count: 1, bytes: 2}}
+	for range consensus.MaxWaiting {
+		assert.Equal(t, weight{}, c.propose(p))
+	}
+	var got error
+	p.done = func(_ store.Event, err error) { got = err }
+	assert.Equal(t, p.held, c.propose(p))
+	assert.Equal(t, consensus.ErrBusy, got)
+	assert.Equal(t, weight{consensus.MaxWaiting, 2 * consensus.MaxWaiting}, c.advance())
 }
 
 func TestProposeBlocksWhileTheQueueIsFull(t *testing.T) {
