@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -335,6 +336,7 @@ func (cn *conn) write() {
 func (cn *conn) flush() error {
 	var batch []byte
 	for {
+		runtime.Gosched() // callers that are ready to run get on board
 		batch = cn.nextBatch(batch[:0])
 		if len(batch) == 0 {
 			return nil
