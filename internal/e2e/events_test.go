@@ -152,8 +152,9 @@ func testEvents(t *testing.T) {
 // testWatchUnderLoad lets writers write as fast as they can while watchers
 // follow by WAIT, handle it, WAIT at its rev + 1.
 func testWatchUnderLoad(t *testing.T) {
-	const writers, writesEach = 4, 2000
-	const last = 8 + writers*writesEach
+	const writers = 4
+	writesEach := less(2000)
+	last := int64(8 + writers*writesEach)
 	n := start(t, "-hist", "100000")
 	var work sync.WaitGroup
 	for w := range writers {

@@ -3,8 +3,12 @@ package e2e
 import (
 	"encoding/json"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -34,13 +38,16 @@ var mayImport = map[string]string{
 }
 
 // pure is the part of the standard library that consensus and store may use:
-// no network, no files, no clock, no randomness of its own, no log.
+// no network, no files, no clock, no randomness of its own, no log. Nor do they
+// start goroutines.
 const pure = "bytes cmp container/heap encoding/binary errors fmt hash/crc32 iter maps math math/bits slices sort strconv " +
 	"strings sync sync/atomic unicode/utf8 unsafe"
 
 // listed is what `go list -json` says of a package.
 type listed struct {
 	ImportPath string
+	Dir        string
+	GoFiles    []string
 	Imports    []string
 }
 
@@ -64,14 +71,33 @@ func TestImports(t *testing.T) {
 				for _, i := range p.Imports {
 					assert.T(t, slices.Contains(strings.Fields(pure), i), "imports "+i)
 				}
+				for _, file := range p.GoFiles {
+					assert.Equal(t, []token.Position(nil), goStatements(t, filepath.Join(p.Dir, file)))
+				}
 			})
 		}
 	}
 }
 
+// goStatements are the places in a file where goroutines are started.
+func goStatements(t *testing.T, file string) []token.Position {
+	t.Helper()
+	files := token.NewFileSet()
+	parsed, err := parser.ParseFile(files, file, nil, parser.SkipObjectResolution)
+	assert.Equal(t, nil, err)
+	var places []token.Position
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		if g, ok := n.(*ast.GoStmt); ok {
+			places = append(places, files.Position(g.Pos()))
+		}
+		return true
+	})
+	return places
+}
+
 func listPackages(t *testing.T) []listed {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,GoFiles,Imports", module+"...").Output()
 	assert.Equal(t, nil, err)
 	var packages []listed
 	decoder := json.NewDecoder(strings.NewReader(string(out)))

@@ -20,19 +20,15 @@ import (
 func TestNothingLeaks(t *testing.T) {
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {
-			run := a.run
-			if a.milder != nil {
-				run = a.milder
-			}
 			addr := startInProcess(t)
 			c := dial(t, addr)
 			assert.Equal(t, "", call(t, c, "NOP"))
 			goroutines := runtime.NumGoroutine()
-			run(t, addr) // once for what is made on first use, and then stays
+			a.run(t, addr) // once for what is made on first use, and then stays
 			settle(t, goroutines)
 			heap := heapInUse()
 			stop := bystander(t, addr)
-			run(t, addr)
+			a.run(t, addr)
 			stop()
 			settle(t, goroutines)
 			eventually(t, "the heap is as it was", func() bool { return heapInUse() <= heap+slack })
