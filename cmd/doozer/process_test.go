@@ -14,8 +14,9 @@ import (
 
 // A process runs in the background of a script.
 type process struct {
-	cmd   *exec.Cmd
-	lines *bufio.Reader // of its standard output and error
+	cmd    *exec.Cmd
+	output *os.File      // its standard output and error
+	lines  *bufio.Reader // of output
 }
 
 // startCommand starts a program. What it writes waits to be read by lineCommand.
@@ -32,7 +33,7 @@ func startCommand(ts *testscript.TestScript, args []string) {
 	cmd.Stdout, cmd.Stderr = write, write
 	ts.Check(cmd.Start())
 	write.Close()
-	benchOf(ts).processes[name] = &process{cmd, bufio.NewReader(read)}
+	benchOf(ts).processes[name] = &process{cmd, read, bufio.NewReader(read)}
 	ts.Defer(func() {
 		_ = cmd.Process.Kill() // it may have ended long ago
 		_ = cmd.Wait()
@@ -56,6 +57,14 @@ func lineCommand(ts *testscript.TestScript, args []string) {
 	if !regexp.MustCompile(args[1]).MatchString(line) {
 		ts.Fatalf("%s wrote %q, which does not match %q", args[0], line, args[1])
 	}
+}
+
+// hangupCommand ends the reading of what a process writes. The process does not
+// notice before it writes again.
+func hangupCommand(ts *testscript.TestScript, args []string) {
+	p := processOf(ts, args[0])
+	ts.Check(p.output.Close())
+	p.lines.Reset(strings.NewReader(""))
 }
 
 // signalCommand sends a process a signal, and goes on as endedCommand.

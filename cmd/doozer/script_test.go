@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 //	visitor NAME                    wait until somebody is connected through it
 //	start NAME program [arg]...     run a program in the background
 //	line NAME pattern               read its next line, which must match
+//	hangup NAME                     read no more of it
 //	signal NAME SIG N               send it INT, TERM or HUP; it must end with that status
 //	ended NAME N                    wait for its end, with that status
 func TestScripts(t *testing.T) {
@@ -38,6 +39,7 @@ func TestScripts(t *testing.T) {
 			"visitor": positive(visitorCommand, "visitor NAME", 1),
 			"start":   positive(startCommand, "start NAME program [arg]...", 2),
 			"line":    positive(lineCommand, "line NAME pattern", 2),
+			"hangup":  positive(hangupCommand, "hangup NAME", 1),
 			"signal":  positive(signalCommand, "signal NAME SIG N", 3),
 			"ended":   positive(endedCommand, "ended NAME N", 2),
 		},
