@@ -140,14 +140,21 @@ func (c Config) withDefaults() Config {
 func withPort(addr string) (string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		// No port; a bare IPv6 address may come with or without brackets.
-		host = strings.TrimSuffix(strings.TrimPrefix(addr, "["), "]")
-		if strings.Contains(host, ":") && net.ParseIP(host) == nil {
-			return "", fmt.Errorf("address %q: %w", addr, err)
-		}
+		host, port, err = net.SplitHostPort(bracketed(addr) + ":" + wire.DefaultPort)
+	}
+	if err != nil {
+		return "", fmt.Errorf("address %q is neither host nor host:port", addr)
 	}
 	if host == "" {
 		return "", fmt.Errorf("address %q has no host", addr)
 	}
 	return net.JoinHostPort(host, cmp.Or(port, wire.DefaultPort)), nil
+}
+
+// bracketed puts a bare IPv6 address into the brackets that a port needs.
+func bracketed(host string) string {
+	if strings.Contains(host, ":") && net.ParseIP(host) != nil {
+		return "[" + host + "]"
+	}
+	return host
 }

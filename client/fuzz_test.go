@@ -62,6 +62,7 @@ func FuzzAnswers(f *testing.F) {
 func FuzzURI(f *testing.F) {
 	f.Add("doozer:?ca=127.0.0.1:8046&cn=x&sk=y")
 	f.Add("doozer:?ca=[::1]&ca=a%20b")
+	f.Add("doozer:?ca=00[")
 	f.Fuzz(func(t *testing.T, uri string) {
 		u, err := ParseURI(uri)
 		if err != nil || len(u.Addrs) == 0 || len(u.Addrs) > MaxAddrs {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"testing"
@@ -52,15 +51,21 @@ func (n *node) listen(secret string) *listener {
 func (l *listener) start(secret string) {
 	l.n.t.Helper()
 	nl, err := net.Listen("tcp", l.addr)
-	if err == nil {
-		l.s, err = server.New(server.Config{Node: l.n, RWSecret: secret, Logger: slog.New(slog.DiscardHandler)})
-	}
 	if err != nil {
 		l.n.t.Fatal(err)
 	}
-	l.addr = nl.Addr().String()
-	l.done = make(chan error, 1)
-	s, done := l.s, l.done
+	l.serve(nl, secret)
+}
+
+func (l *listener) serve(nl net.Listener, secret string) {
+	l.n.t.Helper()
+	s, err := server.New(server.Config{Node: l.n, RWSecret: secret, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		l.n.t.Fatal(err)
+	}
+	l.s, l.addr = s, nl.Addr().String()
+	done := make(chan error, 1)
+	l.done = done
 	go func() { done <- s.Serve(nl) }()
 }
 
@@ -362,5 +367,3 @@ func writeAll(c *client.Client, path string, writes int) error {
 	}
 	return nil
 }
-
-var _ io.Closer = (*client.Client)(nil)

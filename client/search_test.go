@@ -524,7 +524,7 @@ func TestConfigValidate(t *testing.T) {
 		{func(c *client.Config) { c.Addrs = nil }, "client: no address given"},
 		{func(c *client.Config) { c.Addrs = make([]string, client.MaxAddrs+1) }, "client: 257 addresses, more than 256"},
 		{func(c *client.Config) { c.Addrs = []string{"a:1", ":1"} }, `client: address ":1" has no host`},
-		{func(c *client.Config) { c.Addrs = []string{"a:b:c"} }, `client: address "a:b:c": address a:b:c: too many colons in address`},
+		{func(c *client.Config) { c.Addrs = []string{"a:b:c"} }, `client: address "a:b:c" is neither host nor host:port`},
 		{func(c *client.Config) { c.DialTimeout = -1 }, "client: DialTimeout is negative: -1ns"},
 		{func(c *client.Config) { c.RetryFor = -1 }, "client: RetryFor is negative: -1ns"},
 		{func(c *client.Config) { c.Heartbeat = -1 }, "client: Heartbeat is negative: -1ns"},

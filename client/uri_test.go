@@ -47,8 +47,10 @@ func TestInvalidURIs(t *testing.T) {
 		"doozer:?ca=%zz":      "invalid uri",
 		"doozer:?ca=a;ca=b":   "invalid uri",
 		"doozer:?ca=":         `invalid uri: ca: address "" has no host`,
+		"doozer:?ca=a[":       `invalid uri: ca: address "a[" is neither host nor host:port`,
+		"doozer:?ca=[::1":     `invalid uri: ca: address "[::1" is neither host nor host:port`,
 		"doozer:?ca=:8046":    `invalid uri: ca: address ":8046" has no host`,
-		"doozer:?ca=a:b:c:8z": `invalid uri: ca: address "a:b:c:8z": address a:b:c:8z: too many colons in address`,
+		"doozer:?ca=a:b:c:8z": `invalid uri: ca: address "a:b:c:8z" is neither host nor host:port`,
 	} {
 		_, err := client.ParseURI(uri)
 		assert.Equal(t, true, errors.Is(err, client.ErrInvalidURI))
