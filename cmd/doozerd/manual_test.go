@@ -19,7 +19,7 @@ func TestManualHasEveryOption(t *testing.T) {
 		if text == "" {
 			t.Errorf("-%s is not in the manual", f.Name)
 		}
-		if !isSwitch(f) && f.DefValue != "" && !strings.Contains(text, "\nDefault: "+f.DefValue+".\n") {
+		if !isSwitch(f) && f.DefValue != "" && !strings.Contains(text, "\nDefault: "+f.DefValue+".") {
 			t.Errorf("the manual does not say that -%s is %s by default:\n%s", f.Name, f.DefValue, text)
 		}
 	})
