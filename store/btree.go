@@ -126,54 +126,70 @@ func (n *node) filesBefore(name string) int {
 	return sum
 }
 
-// set returns the tree n with e as the entry called name.
-func (n *node) set(name string, e *entry) *node {
-	root := n.with(name, e)
+// edit returns the tree n after change was asked what shall become of the entry
+// called name: it is given the entry, nil if there is none, and returns the one
+// to be there instead, nil for none. If that is the same, so is the tree.
+func (n *node) edit(name string, change func(old *entry) *entry) *node {
+	root := n.edited(name, change)
 	if root.size() > fanout {
 		left, right := root.split(name)
 		return parentOf(packNames("", string(right.names.at(0))), []*node{left, right})
 	}
+	for len(root.kids) == 1 {
+		root = root.kids[0]
+	}
+	if root.entries == 0 {
+		return emptyNode()
+	}
 	return root
 }
 
-// with does what set does, but may return a node of one slot too many.
-func (n *node) with(name string, e *entry) *node {
+// edited does what edit does, but may return a node with one slot too many, or
+// none.
+func (n *node) edited(name string, change func(old *entry) *entry) *node {
 	if !n.isLeaf() {
-		return n.withKid(name, e)
+		i := n.kidFor(name)
+		if kid := n.kids[i].edited(name, change); kid != n.kids[i] {
+			return n.withKid(i, kid, name)
+		}
+		return n
 	}
+	var old *entry
 	i, found := n.names.search(name)
 	if found {
-		return &node{
-			names:   n.names,
-			slots:   replaced(n.slots, i, e),
-			entries: n.entries,
-			files:   n.files - n.slots[i].files() + e.files(),
-		}
+		old = n.slots[i]
 	}
-	return &node{
-		names:   n.names.insert(i, name),
-		slots:   inserted(n.slots, i, e),
-		entries: n.entries + 1,
-		files:   n.files + e.files(),
+	switch e := change(old); {
+	case e == old:
+		return n
+	case e == nil:
+		return &node{names: n.names.remove(i), slots: removed(n.slots, i), entries: n.entries - 1, files: n.files - old.files()}
+	case old == nil:
+		return &node{names: n.names.insert(i, name), slots: inserted(n.slots, i, e), entries: n.entries + 1, files: n.files + e.files()}
+	default:
+		return &node{names: n.names, slots: replaced(n.slots, i, e), entries: n.entries, files: n.files - old.files() + e.files()}
 	}
 }
 
-func (n *node) withKid(name string, e *entry) *node {
-	i := n.kidFor(name)
-	kid := n.kids[i].with(name, e)
-	m := &node{
-		names:   n.names,
-		entries: n.entries - n.kids[i].entries + kid.entries,
-		files:   n.files - n.kids[i].files + kid.files,
-	}
-	if kid.size() <= fanout {
+// withKid returns n with kid as its i-th, in which name was changed.
+func (n *node) withKid(i int, kid *node, name string) *node {
+	old := n.kids[i]
+	m := &node{names: n.names, entries: n.entries - old.entries + kid.entries, files: n.files - old.files + kid.files}
+	switch {
+	case kid.size() > fanout:
+		left, right := kid.split(name)
+		m.names = n.names.insert(i+1, string(right.names.at(0)))
+		m.kids = inserted(n.kids, i+1, right)
+		m.kids[i] = left
+	case kid.size() == 0:
+		m.names = n.names.remove(i)
+		m.kids = removed(n.kids, i)
+	default:
 		m.kids = replaced(n.kids, i, kid)
-		return m
+		if kid.size() < old.size() {
+			m.mergeAround(i)
+		}
 	}
-	left, right := kid.split(name)
-	m.names = n.names.insert(i+1, string(right.names.at(0)))
-	m.kids = inserted(n.kids, i+1, right)
-	m.kids[i] = left
 	return m
 }
 
@@ -192,62 +208,21 @@ func (n *node) split(name string) (left, right *node) {
 	return parentOf(ln, slices.Clone(n.kids[:cut])), parentOf(rn, slices.Clone(n.kids[cut:]))
 }
 
-// remove returns the tree n without the entry called name, which must exist.
-func (n *node) remove(name string) *node {
-	n = n.without(name)
-	for len(n.kids) == 1 {
-		n = n.kids[0]
-	}
-	if n.entries == 0 {
-		return emptyNode()
-	}
-	return n
-}
-
-// without does what remove does, but may return a node without slots.
-func (n *node) without(name string) *node {
-	if !n.isLeaf() {
-		return n.withoutIn(n.kidFor(name), name)
-	}
-	i, found := n.names.search(name)
-	if !found {
-		panic("store: broken: removing an entry that is not there: " + name)
-	}
-	return &node{
-		names:   n.names.remove(i),
-		slots:   removed(n.slots, i),
-		entries: n.entries - 1,
-		files:   n.files - n.slots[i].files(),
-	}
-}
-
-// withoutIn does what without does for a name that is in the i-th kid.
-func (n *node) withoutIn(i int, name string) *node {
-	kid := n.kids[i].without(name)
-	m := &node{
-		names:   n.names,
-		entries: n.entries - n.kids[i].entries + kid.entries,
-		files:   n.files - n.kids[i].files + kid.files,
-	}
-	if kid.size() == 0 {
-		m.names = n.names.remove(i)
-		m.kids = removed(n.kids, i)
-		return m
-	}
-	m.kids = replaced(n.kids, i, kid)
+// mergeAround merges the i-th kid, which lost a slot, with a neighbour if they
+// are small enough. n must not be shared yet, here and in merge.
+func (n *node) mergeAround(i int) {
 	switch {
-	case i > 0 && m.fits(i-1):
-		m.merge(i - 1)
-	case i+1 < len(m.kids) && m.fits(i):
-		m.merge(i)
+	case i > 0 && n.fits(i-1):
+		n.merge(i - 1)
+	case i+1 < len(n.kids) && n.fits(i):
+		n.merge(i)
 	}
-	return m
 }
 
 // fits reports whether the i-th kid and the next are small enough to be one.
 func (n *node) fits(i int) bool { return n.kids[i].size()+n.kids[i+1].size() <= mergeAt }
 
-// merge makes one of the i-th kid and the next. n must not be shared yet.
+// merge makes one of the i-th kid and the next.
 func (n *node) merge(i int) {
 	left, right := n.kids[i], n.kids[i+1]
 	list := right.names.unpack()

@@ -41,8 +41,15 @@ func nodeEntry(name string) *entry {
 	if !strings.Contains(name, "x") {
 		return file
 	}
-	return emptyDir().with("1", file).with("2", file)
+	return &entry{rev: Dir, sub: with(with(emptyNode(), "1", file), "2", file)}
 }
+
+// with and without set and remove one entry.
+func with(n *node, name string, e *entry) *node {
+	return n.edit(name, func(*entry) *entry { return e })
+}
+
+func without(n *node, name string) *node { return with(n, name, nil) }
 
 // TestNode sets and removes names of one directory, enough of them for several
 // levels, mostly in runs, up or down, which is where a B-tree goes wrong.
@@ -57,10 +64,10 @@ func TestNode(t *testing.T) {
 			for i := range rapid.IntRange(1, 1500).Draw(t, "length") {
 				name := nodeName((start + i*stride + 30000) % 3000)
 				if adds {
-					n = n.set(name, nodeEntry(name))
+					n = with(n, name, nodeEntry(name))
 					model[name] = true
 				} else if model[name] {
-					n = n.remove(name)
+					n = without(n, name)
 					delete(model, name)
 				}
 			}
@@ -89,11 +96,11 @@ func TestNodeInOrder(t *testing.T) {
 	const files = fanout * fanout * 2
 	n := emptyNode()
 	for i := range files {
-		n = n.set(fileName(i), &entry{rev: 1})
+		n = with(n, fileName(i), &entry{rev: 1})
 	}
 	assert.Equal(t, 2, n.height())
 	for i := range files {
-		n = n.remove(fileName(i))
+		n = without(n, fileName(i))
 	}
 	assert.Equal(t, emptyNode(), n)
 }
@@ -103,11 +110,11 @@ func TestNodeShrinks(t *testing.T) {
 	const files = fanout * fanout * 2
 	n := emptyNode()
 	for i := range files {
-		n = n.set(fileName(i), &entry{rev: 1})
+		n = with(n, fileName(i), &entry{rev: 1})
 	}
 	for i := range files {
 		if i%fanout != 0 {
-			n = n.remove(fileName(i))
+			n = without(n, fileName(i))
 		}
 	}
 	assert.Equal(t, 1, n.height())
@@ -118,7 +125,7 @@ func TestNodeOfLongNames(t *testing.T) {
 	n, model := emptyNode(), map[string]bool{}
 	for i := range 3 * fanout {
 		name := strings.Repeat("a", MaxPath-10) + fileName(i * 7 % 50)[6:]
-		n = n.set(name, &entry{rev: 1})
+		n = with(n, name, &entry{rev: 1})
 		model[name] = true
 	}
 	assert.Equal(t, 50, n.entries)
@@ -128,9 +135,14 @@ func TestNodeOfLongNames(t *testing.T) {
 	}
 }
 
-func TestRemoveOfMissingPanics(t *testing.T) {
-	defer func() { assert.Equal(t, "store: broken: removing an entry that is not there: x", recover()) }()
-	emptyNode().remove("x")
+// What changes nothing copies nothing.
+func TestNodeUnchanged(t *testing.T) {
+	n := emptyNode()
+	for i := range 3 * fanout {
+		n = with(n, fileName(i), &entry{rev: 1})
+	}
+	assert.T(t, n == without(n, "missing"))
+	assert.T(t, n == n.edit(fileName(7), func(old *entry) *entry { return old }))
 }
 
 func TestNames(t *testing.T) {

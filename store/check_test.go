@@ -81,7 +81,7 @@ func root(s *Store) *node { return s.Snapshot().root.sub }
 func crowded() *node {
 	n := emptyNode()
 	for i := range fanout + 1 {
-		n = n.with(fileName(i), &entry{rev: 1})
+		n = n.edited(fileName(i), func(*entry) *entry { return &entry{rev: 1} })
 	}
 	return n
 }

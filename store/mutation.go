@@ -77,6 +77,9 @@ func DecodeMutation(b []byte) (Mutation, error) {
 	if err := CheckPath(path); err != nil {
 		return Mutation{}, fmt.Errorf("%w: %w", ErrBadMutation, err)
 	}
+	if op == Del {
+		m.Body = nil
+	}
 	return m, nil
 }
 

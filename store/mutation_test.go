@@ -13,8 +13,8 @@ import (
 var goodMutations = []Mutation{
 	{Op: Set, Path: "/a", Guard: Clobber, Body: []byte("x")},
 	{Op: Set, Path: "/", Guard: Missing, Body: []byte{}},
-	{Op: Del, Path: "/a/b", Guard: math.MaxInt64, Body: []byte{}},
-	{Op: Del, Path: "/" + strings.Repeat("a", MaxPath-1), Guard: math.MinInt64, Body: []byte{}},
+	{Op: Del, Path: "/a/b", Guard: math.MaxInt64},
+	{Op: Del, Path: "/" + strings.Repeat("a", MaxPath-1), Guard: math.MinInt64},
 	{Op: Set, Path: "/a", Guard: Dir, Body: bytes.Repeat([]byte{0}, 1000)},
 }
 

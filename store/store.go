@@ -1,9 +1,6 @@
 package store
 
-import (
-	"bytes"
-	"fmt"
-)
+import "fmt"
 
 // Store is the newest version of the tree, the last versions before it, and
 // whoever waits for the next. Apply belongs to one goroutine, the writer; all
@@ -26,14 +23,7 @@ func New(history int) *Store {
 // it, and returns its event. Then it fires the waits that this ends. It keeps
 // nothing of the bytes of mutation.
 func (s *Store) Apply(mutation []byte) Event {
-	last := &s.history.newest.Load().snapshot
-	m, err := DecodeMutation(mutation)
-	if err != nil {
-		err = ErrBadMutation // the same text for all that fail so
-	} else {
-		err = permit(last.root, m)
-	}
-	v := last.next(m, err)
+	v := s.Snapshot().next(mutation)
 	for _, w := range s.publish(v) {
 		w.fire(v)
 	}
@@ -48,31 +38,39 @@ func (s *Store) publish(v *version) []*Waiter {
 	return s.waits.take(v)
 }
 
-// next returns the version after s: with m done, or if failure is set, with
-// that in /ctl/err.
-func (s *Snapshot) next(m Mutation, failure error) *version {
-	v := &version{event: Event{Rev: s.rev + 1, Op: m.Op, Path: m.Path, Err: failure}}
-	e := &v.event
-	switch {
-	case failure != nil:
-		e.Op, e.Path, e.Body = Set, ctlErr, []byte(failure.Error())
-	case m.Op == Set:
-		e.Body = bytes.Clone(m.Body)
+// next returns the version after s: with the mutation done, or with the reason
+// why not in /ctl/err.
+func (s *Snapshot) next(mutation []byte) *version {
+	m, err := DecodeMutation(mutation)
+	if err != nil {
+		return s.failure(ErrBadMutation) // the same text for all of them
 	}
-	v.snapshot = Snapshot{rev: e.Rev, root: s.after(e)}
+	d := edit{Mutation: m, rev: s.rev + 1}
+	root := d.apply(s.root)
+	if d.err != nil {
+		return s.failure(d.err)
+	}
+	return newVersion(d, root)
+}
+
+// failure returns the version after s in which a mutation failed.
+func (s *Snapshot) failure(err error) *version {
+	m := Mutation{Op: Set, Path: ctlErr, Guard: Clobber, Body: []byte(err.Error())}
+	d := edit{Mutation: m, rev: s.rev + 1}
+	root := d.apply(s.root)
+	if d.err != nil {
+		panic(fmt.Sprintf("store: broken: setting %s failed: %v", ctlErr, d.err))
+	}
+	v := newVersion(d, root)
+	v.event.Err = err
 	return v
 }
 
-// after returns the root once e has happened.
-func (s *Snapshot) after(e *Event) *entry {
-	path := e.Path[1:]
-	switch {
-	case e.Op == Set:
-		return s.root.with(path, &entry{rev: e.Rev, body: e.Body})
-	case s.root.find(path) == nil:
-		return s.root
-	default:
-		return s.root.without(path)
+// newVersion returns what d made.
+func newVersion(d edit, root *entry) *version {
+	return &version{
+		snapshot: Snapshot{rev: d.rev, root: root},
+		event:    Event{Rev: d.rev, Op: d.Op, Path: d.Path, Body: d.Body},
 	}
 }
 
