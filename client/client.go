@@ -53,6 +53,7 @@ func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
 	c := newClient(cfg.withDefaults())
 	cn, err := c.tryAll(ctx)
 	if err != nil {
+		c.stop()
 		return nil, err
 	}
 	c.cur.Store(cn)

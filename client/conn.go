@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,19 +13,10 @@ import (
 	"github.com/ha/doozerd/internal/wire"
 )
 
-const (
-	// maxResponse bounds the body of an answer, in bytes. Memory for it is
-	// taken as its bytes arrive.
-	maxResponse = wire.MaxFrame
-
-	// maxBatch is how many bytes of small frames share one write.
-	maxBatch = 64 << 10
-
-	// maxAbandoned is how many requests on one connection may be without an
-	// answer although nobody waits for it. A server that lets more pile up is
-	// given up, which frees it of them.
-	maxAbandoned = 1 << 14
-)
+// maxAbandoned is how many requests on one connection may be without an answer
+// although nobody waits for it. A server that lets more pile up is given up,
+// which frees it of them.
+const maxAbandoned = 1 << 14
 
 var (
 	errGone   = errors.New("connection is not in use any more")
@@ -248,170 +238,4 @@ func (cn *conn) lost(err error) error {
 func (cn *conn) close(err error) {
 	cn.fail(err)
 	cn.wg.Wait()
-}
-
-// read delivers answers until the connection breaks.
-func (cn *conn) read() {
-	r := wire.NewReader(ear{cn}, maxResponse)
-	for {
-		body, err := r.Next()
-		if err == nil {
-			err = cn.deliver(body)
-		}
-		if err != nil {
-			cn.fail(err)
-			return
-		}
-	}
-}
-
-// ear reads from the connection and notes that there was something.
-type ear struct{ cn *conn }
-
-func (e ear) Read(p []byte) (int, error) {
-	n, err := e.cn.nc.Read(p)
-	e.cn.heard.Add(1)
-	return n, err
-}
-
-// deliver hands one answer to its call.
-func (cn *conn) deliver(body []byte) error {
-	var resp wire.Response
-	if err := wire.Decode(body, &resp); err != nil {
-		return fmt.Errorf("%w: %w", ErrProtocol, err)
-	}
-	if resp.Tag == nil {
-		return fmt.Errorf("%w: answer without a tag", ErrProtocol)
-	}
-	cl := cn.take(*resp.Tag)
-	if cl == nil {
-		return fmt.Errorf("%w: answer with tag %d, which no request has", ErrProtocol, *resp.Tag)
-	}
-	if !cl.abandoned {
-		cl.settle(&resp, nil)
-	}
-	return nil
-}
-
-// take frees a tag and returns its call: nil if the tag was not sent.
-func (cn *conn) take(tag int32) *call {
-	cn.mu.Lock()
-	defer cn.mu.Unlock()
-	cl := cn.calls[tag]
-	if cl == nil || !cl.sent {
-		return nil
-	}
-	delete(cn.calls, tag)
-	if !cl.abandoned {
-		cn.oneLess()
-	}
-	return cl
-}
-
-// write sends what is queued, and keeps watch over the server's pulse, until
-// the connection breaks.
-func (cn *conn) write() {
-	beat := time.NewTicker(cn.heartbeat)
-	defer beat.Stop()
-	p := pulse{cn: cn}
-	for {
-		var err error
-		select {
-		case <-cn.wake:
-			err = cn.flush()
-		case <-beat.C:
-			err = p.check()
-		case <-cn.gone:
-			return
-		}
-		if err != nil {
-			cn.fail(err)
-			return
-		}
-	}
-}
-
-// flush writes until the queue is empty. What is queued while it writes goes
-// out together in its next write: that is how many callers share one.
-func (cn *conn) flush() error {
-	var batch []byte
-	for {
-		runtime.Gosched() // callers that are ready to run get on board
-		batch = cn.nextBatch(batch[:0])
-		if len(batch) == 0 {
-			return nil
-		}
-		if err := cn.writeAll(batch); err != nil {
-			return err
-		}
-	}
-}
-
-// nextBatch takes frames off the queue, maxBatch bytes of them or a single
-// larger one, and counts them as sent. It appends to dst or returns the only
-// frame as it is.
-func (cn *conn) nextBatch(dst []byte) []byte {
-	cn.mu.Lock()
-	defer cn.mu.Unlock()
-	if len(cn.queue) > 0 && len(cn.queue[0].frame) >= maxBatch || len(cn.queue) == 1 {
-		return cn.pop()
-	}
-	for len(cn.queue) > 0 && len(dst)+len(cn.queue[0].frame) <= maxBatch {
-		dst = append(dst, cn.pop()...)
-	}
-	return dst
-}
-
-// pop takes the first frame off the queue.
-func (cn *conn) pop() []byte {
-	cl := cn.queue[0]
-	cn.queue = cn.queue[1:]
-	frame := cl.frame
-	cl.sent, cl.frame = true, nil
-	return frame
-}
-
-// writeAll gives a server that stops reading two heartbeats for each maxBatch
-// bytes.
-func (cn *conn) writeAll(b []byte) error {
-	for chunk := range slices.Chunk(b, maxBatch) {
-		if err := cn.nc.SetWriteDeadline(time.Now().Add(2 * cn.heartbeat)); err != nil {
-			return err
-		}
-		if _, err := cn.nc.Write(chunk); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// pulse tells a server that is slow to answer, as to a WAIT, from one that is
-// dead or stopped without its connection having been closed.
-type pulse struct {
-	cn    *conn
-	heard uint64 // conn.heard at the last check
-	asked bool   // a sign of life was asked for at the last check
-}
-
-// check runs each heartbeat. A server that owes an answer and has been silent
-// since the last check is asked for its rev; if even that brings nothing by
-// the next check, it counts as dead.
-func (p *pulse) check() error {
-	heard := p.cn.heard.Load()
-	silent := heard == p.heard && p.cn.owed()
-	p.heard = heard
-	if silent && p.asked {
-		return errSilent
-	}
-	if p.asked = silent; silent {
-		p.cn.post(plain(wire.Request_REV))
-	}
-	return nil
-}
-
-// owed reports whether a request is without an answer.
-func (cn *conn) owed() bool {
-	cn.mu.Lock()
-	defer cn.mu.Unlock()
-	return len(cn.calls) > 0
 }

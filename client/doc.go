@@ -14,9 +14,9 @@
 // # Revisions
 //
 // Each change of the tree has a number, its rev. Reads take a rev, or [Now].
-// Writes take a guard: [Set] and [Del] are done only if the file has not
-// changed since the rev given, or is missing ([Missing]), or in any case
-// ([Clobber]).
+// Writes take a guard: [Client.Set] and [Client.Del] are done only if the file
+// has not changed since the rev given, or is missing ([Missing]), or in any
+// case ([Clobber]).
 //
 // # What happens to requests when a connection is lost
 //
@@ -38,6 +38,13 @@
 // may be applied a little later, by a server that still holds it. Read the
 // file, and write again with the rev read as the guard. A body that names
 // its writer tells one's own write from another's.
+//
+// # Observers
+//
+// A server that takes no writes refuses them with [ErrReadOnly], before
+// anything is done. If there are other addresses the client then leaves that
+// server, once what it has asked it is answered, and tries the write at the
+// next one; only when all have refused does the write fail.
 //
 // # Never the past again
 //
