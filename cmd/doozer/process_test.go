@@ -25,7 +25,7 @@ func startCommand(ts *testscript.TestScript, args []string) {
 	cmd := exec.Command(program, args[2:]...)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = os.Environ()
-	for _, variable := range []string{"PATH", "HOME", "WORK", uriVariable, bootVariable} {
+	for _, variable := range []string{"PATH", "HOME", "WORK", "GORACE", uriVariable, bootVariable} {
 		cmd.Env = append(cmd.Env, variable+"="+ts.Getenv(variable))
 	}
 	read, write, err := os.Pipe()

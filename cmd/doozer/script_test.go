@@ -65,7 +65,10 @@ type bench struct {
 
 type benchKey struct{}
 
+// setup also keeps the race detector, where it is on, from making every program
+// linger for a second at its end.
 func setup(e *testscript.Env) error {
+	e.Setenv("GORACE", "atexit_sleep_ms=0")
 	e.Values[benchKey{}] = &bench{doors: map[string]*door{}, processes: map[string]*process{}}
 	return nil
 }
