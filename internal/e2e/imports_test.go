@@ -40,8 +40,8 @@ var mayImport = map[string]string{
 // pure is the part of the standard library that consensus and store may use:
 // no network, no files, no clock, no randomness of its own, no log. Nor do they
 // start goroutines.
-const pure = "bytes cmp container/heap encoding/binary errors fmt hash/crc32 iter maps math math/bits slices sort strconv " +
-	"strings sync sync/atomic unicode/utf8 unsafe"
+const pure = "bytes cmp container/heap encoding/binary errors fmt iter maps math math/bits slices strconv strings " +
+	"sync sync/atomic unicode/utf8"
 
 // listed is what `go list -json` says of a package.
 type listed struct {

@@ -64,6 +64,34 @@ func measureResident(b *bench) error {
 	})
 }
 
+// measureIdle holds connections that have asked once and ask no more.
+func measureIdle(b *bench) error {
+	const conns = 5000
+	return b.withNode(func(n *e2e.Node) error {
+		before, err := n.RSS()
+		if err != nil {
+			return err
+		}
+		for range conns {
+			c, err := raw.Dial(n.Addr, e2e.Patience)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			if _, err := c.Ask("REV"); err != nil {
+				return err
+			}
+		}
+		after, err := n.RSS()
+		if err != nil {
+			return err
+		}
+		b.add(forOrientation("resident per idle connection",
+			fmt.Sprintf("%.1f kB (%d connections)", float64(after-before)/conns/(1<<10), conns)))
+		return nil
+	})
+}
+
 func megabytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 
 // setCost measures the time of one set of a random file through TCP, many

@@ -126,5 +126,8 @@ func measureMemory(b *bench) error {
 	perRev := (heapOf(changed(revs)) - heapOf(changed(1))) / revs
 	b.add(forOrientation("heap per rev of history, its body of 128 bytes included",
 		fmt.Sprintf("%.0f bytes (%d revs in a directory of %d)", perRev, revs, files)))
-	return measureResident(b)
+	if err := measureResident(b); err != nil {
+		return err
+	}
+	return measureIdle(b)
 }
