@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"flag"
 	"io"
 	"log/slog"
@@ -49,20 +50,38 @@ func nodeCommand(ts *testscript.TestScript, args []string) {
 	if *useTLS {
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate(ts)}})
 	}
-	quiet := slog.New(slog.DiscardHandler)
-	n, err := peer.Start(peer.Config{Addr: addr, Hostname: "localhost", ID: *id, NS: true, History: *history, Pulse: 24 * time.Hour, Logger: quiet})
+	_, stop, err := serve(l, peer.Config{ID: *id, History: *history}, server.Config{RWSecret: *rw, ROSecret: *ro})
 	ts.Check(err)
-	s, err := server.New(server.Config{Node: n, RWSecret: *rw, ROSecret: *ro, Logger: quiet})
-	ts.Check(err)
-	go s.Serve(l)
-	ts.Defer(func() {
-		s.Close()
-		n.Close()
-	})
-	awaitRev(n.Store(), firstRev)
+	ts.Defer(stop)
 	benchOf(ts).nodeAddr = addr
 	ts.Setenv("ADDR", addr)
 	ts.Setenv(uriVariable, "doozer:?ca="+addr)
+}
+
+// serve runs a cluster of one that changes nothing by itself, until stop.
+func serve(l net.Listener, p peer.Config, s server.Config) (n *peer.Node, stop func(), err error) {
+	p.Addr = l.Addr().String()
+	p.Hostname = "localhost"
+	p.NS = true
+	p.Pulse = 24 * time.Hour
+	p.Logger = slog.New(slog.DiscardHandler)
+	n, err = peer.Start(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.Node, s.Logger = n, p.Logger
+	srv, err := server.New(s)
+	if err != nil {
+		return nil, nil, errors.Join(err, n.Close())
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	awaitRev(n.Store(), firstRev)
+	return n, func() {
+		srv.Close()
+		<-served
+		n.Close()
+	}, nil
 }
 
 func awaitRev(s *store.Store, rev int64) {
