@@ -100,8 +100,9 @@ func (c *Client) Nop(ctx context.Context) error {
 	return err
 }
 
-// Stat returns a file's rev and its length in bytes as of rev; for a directory,
-// [Dir] and the number of its entries; for what is missing, [Missing] and 0.
+// Stat returns a file's rev and its length in bytes as of rev; for a
+// directory, [Dir] and the number of its entries; for what is missing,
+// [Missing] and 0.
 func (c *Client) Stat(ctx context.Context, path string, rev int64) (fileRev int64, n int, err error) {
 	p, err := c.ask(ctx, readAt(wire.Request_STAT, path, rev))
 	return p.GetRev(), int(p.GetLen()), err
@@ -115,7 +116,8 @@ func (c *Client) GetdirAt(ctx context.Context, dir string, n int, rev int64) (na
 }
 
 // WalkAt returns the nth file that matches the glob, counted from 0 in
-// directory order (/a/x before /a-b), as of rev. It fails with [ErrRange] beyond the last.
+// directory order (/a/x before /a-b), as of rev. It fails with [ErrRange]
+// beyond the last.
 func (c *Client) WalkAt(ctx context.Context, glob string, n int, rev int64) (Event, error) {
 	p, err := c.ask(ctx, entryAt(wire.Request_WALK, glob, n, rev))
 	return eventOf(p), err
