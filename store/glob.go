@@ -92,7 +92,7 @@ func matchTail(pattern, text string, partly bool) bool {
 type matcher struct {
 	text   string
 	live   []bool // i is live: the pattern so far matches text[:i]
-	lo, hi int    // nothing outside of lo to hi is live
+	lo, hi int    // nothing outside of lo to hi is live; lo is, if anything is
 }
 
 // done reports whether the pattern so far matches the whole text.
@@ -106,19 +106,14 @@ func (m *matcher) step(pattern string) (rest string) {
 		return pattern[2:]
 	case pattern[0] == '*':
 		m.anyName()
-	case pattern[0] == '?':
-		m.one(func(c byte) bool { return c != '/' })
 	default:
-		m.one(func(c byte) bool { return c == pattern[0] })
+		m.one(pattern[0])
 	}
 	return pattern[1:]
 }
 
 // anything follows **.
 func (m *matcher) anything() {
-	for m.lo <= m.hi && !m.live[m.lo] {
-		m.lo++
-	}
 	m.hi = len(m.text)
 	for i := m.lo; i <= m.hi; i++ {
 		m.live[i] = true
@@ -135,14 +130,14 @@ func (m *matcher) anyName() {
 	}
 }
 
-// one follows an element that takes exactly one byte, if it is a good one.
-func (m *matcher) one(good func(byte) bool) {
+// one follows ? or a byte that stands for itself.
+func (m *matcher) one(element byte) {
 	m.hi = min(m.hi+1, len(m.text))
 	for i := m.hi; i > m.lo; i-- {
-		m.live[i] = m.live[i-1] && good(m.text[i-1])
+		c := m.text[i-1]
+		m.live[i] = m.live[i-1] && (c == element || element == '?' && c != '/')
 	}
 	m.live[m.lo] = false
-	m.lo++
 	for m.lo <= m.hi && !m.live[m.lo] {
 		m.lo++
 	}

@@ -30,9 +30,13 @@ func (s *Snapshot) span(g *Glob) (from, to int) {
 // scan calls visit with each file that matches g and has a rank of from to
 // before to, which lie in the span of g, in order, until visit returns false.
 func (s *Snapshot) scan(g *Glob, from, to int, visit func(rank int, e Event) bool) {
-	c := scanner{glob: g, from: from, to: to, visit: visit, path: []byte{'/'}}
+	c := scanner{glob: g, all: g.matchesAll(), from: from, to: to, visit: visit, path: make([]byte, 0, usualPath)}
+	c.path = append(c.path, '/')
 	c.node(s.root.sub)
 }
+
+// usualPath is room for most paths, in bytes, so that a scan allocates once.
+const usualPath = 128
 
 // A scanner goes through a tree in directory order. Whatever lies before from
 // costs it nothing but the way down.
@@ -42,6 +46,7 @@ type scanner struct {
 	visit    func(rank int, e Event) bool
 	rank     int    // of the next file
 	path     []byte // of the directory it is in, with a slash at the end
+	all      bool   // glob matches all between from and to
 }
 
 // node scans n and reports whether to go on.
@@ -75,26 +80,29 @@ func (c *scanner) entry(name []byte, e *entry) bool {
 	if c.rank >= c.to {
 		return false
 	}
-	length := len(c.path)
+	dir := c.path
 	c.path = append(c.path, name...)
-	defer func() { c.path = c.path[:length] }()
-	if !e.isDir() {
-		c.rank++
-		return c.file(string(c.path), e)
-	}
-	c.path = append(c.path, '/')
-	if !c.glob.matchesAll() && !c.glob.matchBelow(string(c.path)) {
+	more := c.at(e)
+	c.path = dir
+	return more
+}
+
+// at scans e, which is at path.
+func (c *scanner) at(e *entry) bool {
+	if e.isDir() {
+		c.path = append(c.path, '/')
+		if c.all || c.glob.matchBelow(string(c.path)) {
+			return c.node(e.sub)
+		}
 		c.rank += e.files()
 		return true
 	}
-	return c.node(e.sub)
-}
-
-func (c *scanner) file(path string, e *entry) bool {
-	if !c.glob.matchesAll() && !c.glob.Match(path) {
-		return true
+	c.rank++
+	path := string(c.path)
+	if c.all || c.glob.Match(path) {
+		return c.visit(c.rank-1, Event{Rev: e.rev, Op: Set, Path: path, Body: e.body})
 	}
-	return c.visit(c.rank-1, Event{Rev: e.rev, Op: Set, Path: path, Body: e.body})
+	return true
 }
 
 // walkerPlaces is how many listings a Walker can keep apart.
@@ -153,7 +161,7 @@ func (w *Walker) nearest(rev int64, g *Glob, offset, from int) *place {
 // advance moves p to match number offset, which is not before it, and returns
 // that; to is the end of the span of g.
 func (p *place) advance(s *Snapshot, g *Glob, to, offset int) (Event, error) {
-	err, found := ErrRange, Event{}
+	var found Event
 	from := p.rank
 	p.rank = to
 	s.scan(g, from, to, func(rank int, e Event) bool {
@@ -161,8 +169,11 @@ func (p *place) advance(s *Snapshot, g *Glob, to, offset int) (Event, error) {
 			p.offset++
 			return true
 		}
-		p.rank, found, err = rank, e, nil
+		p.rank, found = rank, e
 		return false
 	})
-	return found, err
+	if found.Path == "" {
+		return Event{}, ErrRange
+	}
+	return found, nil
 }
