@@ -1,0 +1,77 @@
+# doozerd: `make help` tells what there is.
+
+GO        ?= go
+FUZZTIME  ?= 1m
+BENCHOUT  ?= -
+VERSION   := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' internal/version/version.go)
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+PAGES     := doc/doozer.1 doc/doozerd.1
+
+.PHONY: help build run test race fuzz bench lint proto check dist clean deps
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+build: ## build doozerd and doozer into bin/
+	$(GO) build -trimpath -o bin/ ./cmd/...
+
+run: build ## build, then run one node: clients on 127.0.0.1:8046, WebView on :8080
+	bin/doozerd -w :8080
+
+test: deps lint proto-fresh ## install what tests need, then run every check and test
+	$(GO) test ./...
+	$(GO) test -race -short ./...
+
+race: ## run every test under the race detector
+	$(GO) test -race ./...
+
+fuzz: ## run every fuzz target for FUZZTIME (1m) each
+	@set -e; for file in $$(grep -rl '^func Fuzz' --include='*_test.go' .); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' $$file); do \
+			echo "== $$(dirname $$file) $$target"; \
+			$(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$(dirname $$file); \
+		done; \
+	done
+
+bench: ## measure, as ratios in one run; BENCHOUT=doc/performance.md keeps the result
+	$(GO) run ./internal/e2e/bench -o $(BENCHOUT)
+
+lint: ## gofmt, go vet, staticcheck, manual pages
+	@dirty=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$dirty" ] || { echo "gofmt these: $$dirty"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	@for page in $(PAGES); do \
+		said=$$(MANWIDTH=80 man --warnings -E UTF-8 -l $$page 2>&1 >/dev/null); \
+		[ -z "$$said" ] || { echo "$$page: $$said"; exit 1; }; \
+	done
+
+proto: ## generate Go from internal/wire/*.proto
+	$(GO) generate ./internal/wire
+
+# Generated code that is out of date is a change somebody forgot. Another protoc
+# writes other comments, so only the one that made it can tell.
+.PHONY: proto-fresh
+proto-fresh:
+	@made=$$(sed -n 's/.*protoc  *v/libprotoc /p' internal/wire/doozer.pb.go); have=$$(protoc --version); \
+	if [ "$$have" != "$$made" ]; then \
+		echo "generated code not compared: it was made by $$made, here is $$have"; \
+	else \
+		$(MAKE) --no-print-directory proto && git diff --exit-code --stat -- internal/wire/doozer.pb.go || \
+		{ echo "generated code was out of date: commit it"; exit 1; }; \
+	fi
+
+check: test race fuzz ## all that is worth running before a release
+
+dist: ## build release archives into dist/
+	@rm -rf dist; set -e; for p in $(PLATFORMS); do \
+		name=doozerd-$(VERSION)-$${p%/*}-$${p#*/}; mkdir -p dist/$$name/man; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -ldflags='-s -w' -o dist/$$name/ ./cmd/...; \
+		cp README.md LICENSE dist/$$name/; cp $(PAGES) dist/$$name/man/; \
+		tar -C dist -czf dist/$$name.tar.gz $$name; rm -r dist/$$name; \
+	done; cd dist && sha256sum *.tar.gz > SHA256SUMS && cat SHA256SUMS
+
+deps: # what the tests run beside Go
+	@.ci/install
+
+clean: ## remove what was built
+	rm -rf bin dist

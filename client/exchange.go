@@ -1,0 +1,152 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ha/doozerd/internal/wire"
+)
+
+// exchange is one request and all that it takes to get it answered: see
+// "What happens to requests when a connection is lost" in the package's doc.
+type exchange struct {
+	req        *wire.Request
+	call       *call // the newest copy of the request
+	write      bool  // it is a SET or a DEL
+	repeatable bool  // a second copy does no harm
+	doubtful   bool  // a write of which a copy may have been applied
+	moves      int   // how many observers refused it
+}
+
+// ask has a request answered. An error answer is an *Error.
+func (c *Client) ask(ctx context.Context, r *wire.Request) (*wire.Response, error) {
+	x, err := c.begin(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return c.finish(ctx, x)
+}
+
+// begin sends a request. It blocks only while there is no connection.
+func (c *Client) begin(ctx context.Context, r *wire.Request) (*exchange, error) {
+	x := &exchange{req: r, write: isWrite(r), repeatable: c.isRepeatable(r)}
+	var err error
+	x.call, err = c.start(ctx, r)
+	return x, err
+}
+
+// finish waits for the answer, and sends the request again as often as it
+// takes and is harmless.
+func (c *Client) finish(ctx context.Context, x *exchange) (*wire.Response, error) {
+	for {
+		resp, err := x.call.wait(ctx)
+		if err == nil && !c.moveOn(x, resp) {
+			return c.accept(x, resp)
+		}
+		if err != nil {
+			x.doubtful = x.doubtful || x.write && x.call.sent
+			if ctx.Err() != nil || x.doubtful && !x.repeatable {
+				return nil, x.explain(err)
+			}
+		}
+		if x.call, err = c.start(ctx, x.req); err != nil {
+			return nil, x.explain(err)
+		}
+	}
+}
+
+// start sends a request on the connection in use, or on the next.
+func (c *Client) start(ctx context.Context, r *wire.Request) (*call, error) {
+	for ctx.Err() == nil {
+		cn, err := c.connection(ctx)
+		if err != nil {
+			return nil, err
+		}
+		cl, err := cn.start(r, c.mayWait(r))
+		if !errors.Is(err, errGone) {
+			return cl, err
+		}
+		if c.ctx.Err() != nil {
+			return nil, ErrClosed
+		}
+		c.replace(cn, false)
+	}
+	return nil, ctx.Err()
+}
+
+// accept makes a result of the final answer.
+func (c *Client) accept(x *exchange, resp *wire.Response) (*wire.Response, error) {
+	if cn := x.call.cn; !cn.served.Load() {
+		cn.served.Store(true)
+	}
+	if err := answerError(resp); err != nil {
+		return nil, x.explain(err)
+	}
+	c.saw(resp.GetRev())
+	if isRead(x.req) {
+		c.saw(x.req.GetRev())
+	}
+	return resp, nil
+}
+
+// explain says that the outcome is unknown if it is.
+func (x *exchange) explain(err error) error {
+	if !x.doubtful {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+}
+
+// moveOn reports whether the answer is an observer's refusal to write and
+// there are other addresses to try, and then gives up the connection. It is
+// refused before it is proposed, so another may be asked.
+func (c *Client) moveOn(x *exchange, resp *wire.Response) bool {
+	if resp.GetErrCode() != wire.Response_READONLY || x.moves >= len(c.cfg.Addrs)-1 {
+		return false
+	}
+	x.moves++
+	c.replace(x.call.cn, true)
+	return true
+}
+
+// answerError returns the error that an answer is, or nil.
+func answerError(resp *wire.Response) error {
+	if resp.ErrCode == nil {
+		return nil
+	}
+	return &Error{Code: Code(resp.GetErrCode()), Detail: resp.GetErrDetail()}
+}
+
+func isWrite(r *wire.Request) bool {
+	return r.GetVerb() == wire.Request_SET || r.GetVerb() == wire.Request_DEL
+}
+
+// isRead reports whether r reads the tree as of its rev.
+func isRead(r *wire.Request) bool {
+	switch r.GetVerb() {
+	case wire.Request_GET, wire.Request_STAT, wire.Request_GETDIR, wire.Request_WALK:
+		return true
+	}
+	return false
+}
+
+// isRepeatable reports whether a second copy of r does no harm, whatever
+// became of the first. A DEL's guard protects what is written after now only
+// if it is no newer than now. A SET has no such guard: each passes if the file
+// was deleted meanwhile.
+func (c *Client) isRepeatable(r *wire.Request) bool {
+	switch r.GetVerb() {
+	case wire.Request_SET:
+		return false
+	case wire.Request_DEL:
+		return r.GetRev() >= Missing && r.GetRev() <= c.seen.Load()
+	}
+	return true
+}
+
+// mayWait reports whether the server may hold r for long: a WAIT, and a read
+// at a rev to come.
+func (c *Client) mayWait(r *wire.Request) bool {
+	return r.GetVerb() == wire.Request_WAIT || isRead(r) && r.GetRev() > c.seen.Load()
+}

@@ -1,0 +1,555 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bmizerany/assert"
+
+	"github.com/ha/doozerd/client"
+	"github.com/ha/doozerd/internal/wire"
+)
+
+func TestDialTriesEachAddressOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		_, err := client.DialConfig(t.Context(), n.config("a:1", "b", "c:3"))
+		assert.Equal(t, []string{"a:1", "b:8046", "c:3"}, n.dialled())
+		assert.Equal(t, "a:1: connection refused; b:8046: connection refused; c:3: connection refused", err.Error())
+		assert.Equal(t, true, errors.Is(err, syscall.ECONNREFUSED))
+		var lost *client.ConnError
+		assert.Equal(t, true, errors.As(err, &lost))
+	})
+}
+
+func TestAddressesAreTriedInRandomOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		orders := make(map[string]bool)
+		for i := range 64 {
+			n := newNetwork(t)
+			cfg := n.config("a:1", "b:1", "c:1")
+			draws := []float64{float64(i%8) / 8, float64(i/8) / 8}
+			cfg.Rand = func() float64 {
+				d := draws[0]
+				draws = draws[1:]
+				return d
+			}
+			_, err := client.DialConfig(t.Context(), cfg)
+			assert.Equal(t, true, errors.Is(err, syscall.ECONNREFUSED))
+			orders[fmt.Sprint(n.dialled())] = true
+		}
+		assert.Equal(t, 6, len(orders)) // each order of three
+	})
+}
+
+func TestServerThatAcceptsAndSaysNothingIsPassedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", (*remote).rest)
+		n.serve("b:1", func(p *remote) { p.hello(1); p.rest() })
+		n.client("a:1", "b:1")
+		assert.Equal(t, client.DefaultDialTimeout, n.dials[1].at)
+	})
+}
+
+func TestDialTimeoutSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", (*remote).rest)
+		_, err := client.DialConfig(t.Context(), n.config("a:1"))
+		assert.Equal(t, true, errors.Is(err, os.ErrDeadlineExceeded))
+		assert.Equal(t, "a:1: no answer in time: i/o timeout", err.Error())
+	})
+}
+
+func TestDialEndsWithItsCtx(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", (*remote).rest)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := client.DialConfig(ctx, n.config("a:1"))
+		assert.Equal(t, true, errors.Is(err, context.DeadlineExceeded))
+	})
+}
+
+func TestServerThatHangsUpAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(*remote) {})
+		_, err := client.DialConfig(t.Context(), n.config("a:1"))
+		assert.Equal(t, true, strings.HasPrefix(err.Error(), "a:1: connection lost: "))
+	})
+}
+
+// Between rounds of addresses the client waits, longer each time, and not
+// beyond RetryFor.
+func TestBackoff(t *testing.T) {
+	for _, v := range []struct {
+		random float64
+		scale  float64 // of the pause
+	}{{0, 0.5}, {0.5, 0.75}} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNetwork(t)
+			n.serve("a:1", func(p *remote) { p.hello(1); p.want(wire.Request_SELF) })
+			cfg := n.config("a:1")
+			cfg.Rand = func() float64 { return v.random }
+			cfg.MinBackoff, cfg.MaxBackoff = time.Second, 6*time.Second
+			cfg.RetryFor = 20 * time.Second
+			c, err := client.DialConfig(t.Context(), cfg)
+			assert.Equal(t, nil, err)
+			defer c.Close()
+			_, err = c.Self(t.Context())
+			assert.Equal(t, "a:1: connection refused", err.Error())
+
+			// A connection that did not last counts as the first failure.
+			want := []time.Duration{0}
+			for at, pause := time.Duration(0), time.Second; ; pause = min(2*pause, cfg.MaxBackoff) {
+				at += time.Duration(v.scale * float64(pause))
+				if at >= cfg.RetryFor {
+					break
+				}
+				want = append(want, at)
+			}
+			var got []time.Duration
+			for _, d := range n.dials {
+				got = append(got, d.at)
+			}
+			assert.Equal(t, want, got)
+		})
+	}
+}
+
+// After a search has failed, the next request begins another.
+func TestClientRecovers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", hangUpOn(wire.Request_SELF))
+		c := n.client("a:1")
+		_, err := c.Self(t.Context())
+		assert.Equal(t, true, errors.Is(err, syscall.ECONNREFUSED))
+
+		n.serve("a:1", answering(wire.Request_SELF, &wire.Response{Value: []byte("x")}))
+		id, err := c.Self(t.Context())
+		assert.Equal(t, nil, err)
+		assert.Equal(t, "x", id)
+	})
+}
+
+func TestSearchIsSharedAndAsLongAsEachCtx(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) { p.hello(1) })
+		c := n.client("a:1")
+		synctest.Wait()
+		var wg sync.WaitGroup
+		for i := range 10 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i+1)*100*time.Millisecond)
+				defer cancel()
+				if _, err := c.Self(ctx); err != context.DeadlineExceeded {
+					t.Errorf("Self: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		// Dial, and after pauses of 20, 40, 80, 160 and 320 ms, five rounds.
+		assert.Equal(t, 6, len(n.dialled()))
+	})
+}
+
+func TestCloseEndsASearch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) { p.hello(1) })
+		c := n.client("a:1")
+		synctest.Wait()
+		done := make(chan error)
+		go func() {
+			_, err := c.Self(t.Context())
+			done <- err
+		}()
+		synctest.Wait()
+		c.Close()
+		assert.Equal(t, client.ErrClosed, <-done)
+	})
+}
+
+// A server that was stopped, or whose host is gone, closes nothing.
+func TestSilentServerIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) {
+			p.hello(1)
+			p.want(wire.Request_WAIT)
+			p.want(wire.Request_REV) // a heartbeat
+			p.rest()
+		})
+		n.serve("b:1", answering(wire.Request_WAIT, event(5, "/a", "")))
+		ev, err := n.client("a:1", "b:1").Wait(t.Context(), "/a", 2)
+		assert.Equal(t, nil, err)
+		assert.Equal(t, int64(5), ev.Rev)
+		assert.Equal(t, 3*client.DefaultHeartbeat, n.dials[1].at)
+	})
+}
+
+func TestServerThatStopsReadingIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		end := make(chan struct{})
+		n.serve("a:1", func(p *remote) { p.hello(1); <-end })
+		n.serve("b:1", answering(wire.Request_GET, file(1, "b")))
+		body, _, err := n.client("a:1", "b:1").Get(t.Context(), "/a", client.Now)
+		assert.Equal(t, nil, err)
+		assert.Equal(t, "b", string(body))
+		close(end)
+	})
+}
+
+func TestQuietServerThatLivesIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) {
+			p.hello(1)
+			wait := p.want(wire.Request_WAIT)
+			for range 1000 {
+				p.hello(1) // each heartbeat asks for the rev
+			}
+			p.send(wait, event(5, "/a", ""))
+			p.rest()
+		})
+		_, err := n.client("a:1").Wait(t.Context(), "/a", 2)
+		assert.Equal(t, nil, err)
+		assert.Equal(t, 1, len(n.dialled()))
+	})
+}
+
+func TestIdleClientSendsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", idle)
+		c := n.client("a:1")
+		time.Sleep(24 * time.Hour) // synctest's hours
+		c.Close()
+	})
+}
+
+func TestObserverIsLeftForAServerThatTakesWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		readonly := refusal(wire.Response_READONLY, "")
+		n.serve("a:1", func(p *remote) {
+			p.hello(10)
+			p.want(wire.Request_WAIT)
+			first, second := p.want(wire.Request_SET), p.want(wire.Request_SET)
+			p.send(first, readonly)
+			// What is under way is not torn off: its outcome would be unknown.
+			synctest.Wait()
+			p.send(second, readonly)
+			p.rest()
+		})
+		n.serve("b:1", func(p *remote) {
+			p.hello(10)
+			for r := p.next(); r != nil; r = p.next() {
+				if r.GetVerb() == wire.Request_SET {
+					p.send(r, readonly)
+				}
+			}
+		})
+		n.serve("c:1", func(p *remote) {
+			p.hello(10)
+			for range 3 {
+				switch r := p.want(wire.Request_WAIT, wire.Request_SET); r.GetVerb() {
+				case wire.Request_WAIT:
+					p.send(r, event(11, "/a", ""))
+				default:
+					p.send(r, &wire.Response{Rev: ptr[int64](12)})
+				}
+			}
+			p.rest()
+		})
+		c := n.client("a:1", "b:1", "c:1")
+		errs := make(chan error)
+		go func() {
+			_, err := c.Wait(t.Context(), "/a", 11)
+			errs <- err
+		}()
+		synctest.Wait()
+		for range 2 {
+			go func() { errs <- set(client.Clobber)(t.Context(), c) }()
+		}
+		for range 3 {
+			assert.Equal(t, nil, <-errs)
+		}
+		assert.Equal(t, []string{"a:1", "b:1", "c:1"}, n.dialled())
+	})
+}
+
+func TestObserversOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		for _, addr := range []string{"a:1", "b:1"} {
+			n.serve(addr, answering(wire.Request_SET, refusal(wire.Response_READONLY, "")))
+		}
+		err := set(client.Clobber)(t.Context(), n.client("a:1", "b:1"))
+		assert.Equal(t, "READONLY", err.Error())
+		assert.Equal(t, []string{"a:1", "b:1"}, n.dialled())
+	})
+}
+
+func TestOnlyObserver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", answering(wire.Request_NOP, refusal(wire.Response_READONLY, "")))
+		err := n.client("a:1").Nop(t.Context())
+		assert.Equal(t, true, errors.Is(err, client.ErrReadOnly))
+	})
+}
+
+// Close must not wait for what an observer still owes.
+func TestCloseWhileLeavingAnObserver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) {
+			p.hello(10)
+			p.want(wire.Request_GET)
+			p.send(p.want(wire.Request_SET), refusal(wire.Response_READONLY, ""))
+			p.rest()
+		})
+		c := n.client("a:1", "b:1")
+		errs := make(chan error)
+		go func() {
+			_, _, err := c.Get(t.Context(), "/a", client.Now)
+			errs <- err
+		}()
+		synctest.Wait()
+		go func() { errs <- set(client.Clobber)(t.Context(), c) }()
+		synctest.Wait()
+		c.Close()
+		assert.Equal(t, client.ErrClosed, <-errs)
+		assert.Equal(t, client.ErrClosed, <-errs)
+	})
+}
+
+func TestServerThatIsBehindIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", hangUpOn(wire.Request_GET))
+		n.serve("b:1", func(p *remote) {
+			p.hello(7)
+			r := p.want(wire.Request_STAT)
+			if r.GetRev() != 10 {
+				p.fatalf("waits for %v", r)
+			}
+			time.Sleep(time.Second) // synctest's second
+			p.send(r, &wire.Response{Rev: ptr(client.Dir), Len: ptr[int32](1)})
+			p.send(p.want(wire.Request_GET), file(9, "b"))
+			p.rest()
+		})
+		body, _, err := n.client("a:1", "b:1").Get(t.Context(), "/a", client.Now)
+		assert.Equal(t, nil, err)
+		assert.Equal(t, "b", string(body))
+	})
+}
+
+func TestServerThatStaysBehindIsPassedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		behind := func(p *remote) { p.hello(7); p.want(wire.Request_STAT); p.rest() }
+		n.serve("a:1", hangUpOn(wire.Request_GET))
+		n.serve("b:1", behind)
+		n.serve("c:1", answering(wire.Request_GET, file(9, "c")))
+		body, _, err := n.client("a:1", "b:1", "c:1").Get(t.Context(), "/a", client.Now)
+		assert.Equal(t, nil, err)
+		assert.Equal(t, "c", string(body))
+	})
+}
+
+func TestAllServersAreBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		behind := func(p *remote) { p.hello(7); p.want(wire.Request_STAT); p.rest() }
+		n.serve("a:1", hangUpOn(wire.Request_GET))
+		n.serve("a:1", slices.Repeat([]func(*remote){behind}, 10)...)
+		_, _, err := n.client("a:1").Get(t.Context(), "/a", client.Now)
+		assert.Equal(t, true, errors.Is(err, client.ErrBehind))
+		assert.Equal(t, "a:1: server is behind what was seen before: it is at rev 7, not yet 10", err.Error())
+	})
+}
+
+// What was learned from each kind of answer binds the next server.
+func TestWhatWasSeen(t *testing.T) {
+	for name, v := range map[string]struct {
+		verb   wire.Request_Verb
+		answer *wire.Response
+		call   func(context.Context, *client.Client) error
+	}{
+		"Set": {wire.Request_SET, &wire.Response{Rev: ptr[int64](20)}, set(client.Clobber)},
+		"an event": {wire.Request_WAIT, event(20, "/a", ""), func(ctx context.Context, c *client.Client) error {
+			_, err := c.Wait(ctx, "/a", 1)
+			return err
+		}},
+		"a file's rev": {wire.Request_GET, file(20, ""), func(ctx context.Context, c *client.Client) error {
+			_, _, err := c.Get(ctx, "/a", client.Now)
+			return err
+		}},
+		"a read at a rev": {wire.Request_GET, file(3, ""), func(ctx context.Context, c *client.Client) error {
+			_, _, err := c.Get(ctx, "/a", 20)
+			return err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNetwork(t)
+				n.serve("a:1", func(p *remote) {
+					p.hello(10)
+					p.send(p.want(v.verb), v.answer)
+					p.want(wire.Request_SELF)
+				})
+				n.serve("b:1", func(p *remote) {
+					p.hello(10)
+					r := p.want(wire.Request_STAT)
+					if r.GetRev() != 20 {
+						p.fatalf("waits for %v", r)
+					}
+					p.send(r, refusal(wire.Response_TOO_LATE, "")) // it is beyond it by far
+					p.send(p.want(wire.Request_SELF), &wire.Response{Value: []byte("b")})
+					p.rest()
+				})
+				c := n.client("a:1", "b:1")
+				assert.Equal(t, nil, v.call(t.Context(), c))
+				id, err := c.Self(t.Context())
+				assert.Equal(t, nil, err)
+				assert.Equal(t, "b", id)
+			})
+		})
+	}
+}
+
+// granted expects a secret at the beginning of a connection.
+func granted(p *remote, secrets ...string) {
+	for _, secret := range secrets {
+		r := p.want(wire.Request_ACCESS)
+		if r.Value == nil || string(r.Value) != secret {
+			p.fatalf("secret %q, want %q", r.Value, secret)
+		}
+		p.send(r, &wire.Response{})
+	}
+}
+
+func TestSecretsAreGivenOnEachConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) {
+			granted(p, "")
+			p.hello(1)
+			granted(p, "rw")
+			granted(p, "rw")
+			p.want(wire.Request_SELF)
+		})
+		n.serve("b:1", func(p *remote) {
+			// All at once: one round trip.
+			first, second, rev := p.want(wire.Request_ACCESS), p.want(wire.Request_ACCESS), p.want(wire.Request_REV)
+			if string(first.Value) != "" || string(second.Value) != "rw" {
+				p.fatalf("secrets %q, %q", first.Value, second.Value)
+			}
+			for _, r := range []*wire.Request{rev, second, first} {
+				p.send(r, &wire.Response{Rev: ptr[int64](1)})
+			}
+			p.send(p.want(wire.Request_SELF), &wire.Response{Value: []byte("b")})
+			p.rest()
+		})
+		cfg := n.config("a:1", "b:1")
+		cfg.Secret = ptr("")
+		c, err := client.DialConfig(t.Context(), cfg)
+		assert.Equal(t, nil, err)
+		defer c.Close()
+		assert.Equal(t, nil, c.Access(t.Context(), "rw"))
+		assert.Equal(t, nil, c.Access(t.Context(), "rw"))
+		id, err := c.Self(t.Context())
+		assert.Equal(t, nil, err)
+		assert.Equal(t, "b", id)
+	})
+}
+
+func TestRefusedSecretIsFinal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) {
+			p.send(p.want(wire.Request_ACCESS), refusal(wire.Response_OTHER, "permission denied"))
+			p.hello(1)
+			p.rest()
+		})
+		cfg := n.config("a:1", "b:1")
+		cfg.Secret = ptr("wrong")
+		_, err := client.DialConfig(t.Context(), cfg)
+		assert.Equal(t, true, errors.Is(err, client.ErrPermission))
+		assert.Equal(t, "OTHER: permission denied", err.Error())
+		assert.Equal(t, []string{"a:1"}, n.dialled())
+	})
+}
+
+// A secret that was refused is not tried on the next connection.
+func TestRefusedAccessIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) {
+			p.hello(1)
+			p.send(p.want(wire.Request_ACCESS), refusal(wire.Response_OTHER, "permission denied"))
+			p.want(wire.Request_SELF)
+		})
+		n.serve("b:1", answering(wire.Request_SELF, &wire.Response{Value: []byte("b")}))
+		c := n.client("a:1", "b:1")
+		assert.Equal(t, true, errors.Is(c.Access(t.Context(), "wrong"), client.ErrPermission))
+		_, err := c.Self(t.Context())
+		assert.Equal(t, nil, err)
+	})
+}
+
+func TestConfigValidate(t *testing.T) {
+	for _, v := range []struct {
+		change func(*client.Config)
+		want   string
+	}{
+		{func(c *client.Config) { c.Addrs = nil }, "client: no address given"},
+		{func(c *client.Config) { c.Addrs = make([]string, client.MaxAddrs+1) }, "client: 257 addresses, more than 256"},
+		{func(c *client.Config) { c.Addrs = []string{"a:1", ":1"} }, `client: address ":1" has no host`},
+		{func(c *client.Config) { c.Addrs = []string{"a:b:c"} }, `client: address "a:b:c" is neither host nor host:port`},
+		{func(c *client.Config) { c.DialTimeout = -1 }, "client: DialTimeout is negative: -1ns"},
+		{func(c *client.Config) { c.RetryFor = -1 }, "client: RetryFor is negative: -1ns"},
+		{func(c *client.Config) { c.Heartbeat = -1 }, "client: Heartbeat is negative: -1ns"},
+		{func(c *client.Config) { c.MinBackoff = 3 * time.Second }, "client: MinBackoff 3s is above MaxBackoff 2s"},
+	} {
+		cfg := client.Config{Addrs: []string{"a:1"}}
+		assert.Equal(t, nil, cfg.Validate())
+		v.change(&cfg)
+		err := cfg.Validate()
+		if err == nil {
+			t.Fatalf("accepted, want %q", v.want)
+		}
+		assert.Equal(t, v.want, err.Error())
+		_, dialErr := client.DialConfig(t.Context(), cfg)
+		assert.Equal(t, v.want, dialErr.Error())
+	}
+}
+
+func TestNameThatCannotBeResolved(t *testing.T) {
+	cfg := client.Config{
+		Addrs: []string{"nowhere"},
+		DialFunc: func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "nowhere"}}
+		},
+	}
+	_, err := client.DialConfig(t.Context(), cfg)
+	assert.Equal(t, "nowhere:8046: lookup nowhere: no such host", err.Error())
+}

@@ -1,0 +1,26 @@
+package client
+
+import (
+	"context"
+	"iter"
+)
+
+// Watch yields every event at or after rev that matches the glob, in order,
+// none twice and none left out; with [Now] it begins with the present rev.
+// When its server is lost it goes on from the next rev at another address.
+//
+// It ends only when the loop breaks off, which frees the server of it, or
+// with an error, as the last pair: that of ctx; [ErrTooLate] if an event is
+// no longer in the server's history, because the watcher was too slow or away
+// too long; or a *[ConnError] if no address answered for [Config.RetryFor].
+func (c *Client) Watch(ctx context.Context, glob string, rev int64) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		for {
+			ev, err := c.Wait(ctx, glob, rev)
+			if !yield(ev, err) || err != nil {
+				return
+			}
+			rev = ev.Rev + 1
+		}
+	}
+}

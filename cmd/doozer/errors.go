@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/ha/doozerd/client"
+)
+
+// The exit statuses, besides 0 and those of signals (128 + their number).
+const (
+	exitMismatch = 1   // a rev did not match
+	exitError    = 2   // any other error
+	exitBadCall  = 127 // no such command, or not that way
+)
+
+// A callError says that doozer was called in a wrong way.
+type callError struct {
+	line    string // what was wrong
+	status  int
+	explain func(env) error // prints how it would be right
+}
+
+func (e *callError) Error() string { return e.line }
+
+func badOption(err error) error {
+	return &callError{err.Error(), exitError, writeUsage}
+}
+
+func missingCommand() error {
+	return &callError{"doozer: missing command", exitBadCall, writeUsage}
+}
+
+func unknownCommand(name string) error {
+	return &callError{"Unknown command: " + name, exitBadCall, writeUsage}
+}
+
+func wrongArguments(cmd command) error {
+	return &callError{
+		line:    cmd.name + ": wrong number of arguments",
+		status:  exitBadCall,
+		explain: func(e env) error { return writeHelp(e, cmd) },
+	}
+}
+
+// A noFileError is stat's answer for a path where nothing is.
+type noFileError struct{ path string }
+
+func (e noFileError) Error() string { return "No such file or directory: " + e.path }
+
+// An outputError is a failed write to standard output.
+type outputError struct{ error }
+
+func (e outputError) Unwrap() error { return e.error }
+
+// readerGone reports whether err says that nobody reads standard output any
+// more, as behind `| head`: then there is nothing left to do and nothing wrong.
+func readerGone(err error) bool {
+	var output outputError
+	return errors.As(err, &output) && errors.Is(output, syscall.EPIPE)
+}
+
+// report says on standard error how the run ended, if there is anything to
+// say, and returns its exit status.
+func report(ctx context.Context, e env, err error) int {
+	var (
+		bad      *callError
+		signaled signalError
+		missing  noFileError
+	)
+	switch {
+	case err == nil, readerGone(err):
+		return 0
+	case errors.As(err, &bad):
+		fmt.Fprintln(e.stderr, bad.line)
+		_ = bad.explain(e) // the status says that it failed, whether or not it can be explained
+		return bad.status
+	case errors.As(context.Cause(ctx), &signaled):
+		return signaled.status()
+	case errors.As(err, &missing):
+		fmt.Fprintln(e.stderr, missing)
+		return exitError
+	}
+	fmt.Fprintln(e.stderr, "Error:", message(err))
+	if h := hint(err); h != "" {
+		fmt.Fprintln(e.stderr, h)
+	}
+	if mismatch(err) {
+		return exitMismatch
+	}
+	return exitError
+}
+
+// mismatch reports whether the server refused a write for its rev. (Refusing
+// the second copy of one is no proof that the first one was refused.)
+func mismatch(err error) bool {
+	return errors.Is(err, client.ErrRevMismatch) && !errors.Is(err, client.ErrUnknownOutcome)
+}
+
+// message is what an error line says. Scripts compare the server's own errors
+// and that of a bad URI: those stand alone, whatever they are wrapped in.
+func message(err error) string {
+	var answer *client.Error
+	switch {
+	case errors.Is(err, client.ErrUnknownOutcome):
+		return err.Error()
+	case errors.As(err, &answer):
+		return answer.Error()
+	case errors.Is(err, client.ErrInvalidURI):
+		return client.ErrInvalidURI.Error()
+	}
+	return err.Error()
+}
+
+// hint says what may be done about err, "" if that is plain. The server's own
+// errors are one line, so they have none.
+func hint(err error) string {
+	var (
+		answer   *client.Error
+		resolve  *net.DNSError
+		notTLS   tls.RecordHeaderError
+		unknown  x509.UnknownAuthorityError
+		hostname x509.HostnameError
+	)
+	switch {
+	case errors.Is(err, client.ErrUnknownOutcome):
+		return "See with get or stat what has become of it."
+	case errors.As(err, &answer), errors.Is(err, client.ErrInvalidURI):
+		return ""
+	case errors.Is(err, syscall.ECONNREFUSED), errors.As(err, &resolve):
+		return "Is doozerd running there? -a or " + uriVariable + " names another cluster."
+	case errors.As(err, &notTLS):
+		return "It does not speak TLS: leave the -tls options out."
+	case errors.As(err, &unknown):
+		return "If the certificate is to be trusted, give it, or its authority's, to -tlsca."
+	case errors.As(err, &hostname):
+		return "If that server is meant, give -tlsname a name that is in the certificate."
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return "If the server wants TLS, add -tls or -tlsca."
+	}
+	return ""
+}

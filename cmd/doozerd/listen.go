@@ -1,0 +1,103 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"syscall"
+)
+
+// listen listens on the address that the flag gives.
+func listen(flag, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", flag, addr, listenError{err})
+	}
+	return l, nil
+}
+
+// A listenError says what to do about an error of net.Listen.
+type listenError struct{ error }
+
+func (e listenError) Unwrap() error { return e.error }
+
+func (e listenError) Error() string {
+	switch {
+	case errors.Is(e.error, syscall.EADDRINUSE):
+		return "address already in use: end the program that listens there, or give another address"
+	case errors.Is(e.error, syscall.EADDRNOTAVAIL):
+		return "not an address of this machine: give one that it has"
+	case errors.Is(e.error, syscall.EACCES):
+		return "permission denied: give a port above 1023"
+	}
+	var op *net.OpError
+	if errors.As(e.error, &op) {
+		return op.Err.Error()
+	}
+	return e.error.Error()
+}
+
+// loadKeys returns what the client port speaks TLS with; nil if it does not.
+func (o *options) loadKeys() (*tls.Config, error) {
+	if o.tlsCert == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(o.tlsCert, o.tlsKey)
+	if err != nil {
+		return nil, fmt.Errorf("-tlscert %s, -tlskey %s: cannot be used, give a PEM certificate and its key: %w", o.tlsCert, o.tlsKey, err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+}
+
+// listenClients listens on the client port and returns the address that others
+// reach it by: the host as it was given, and the port that was bound.
+func (o *options) listenClients() (net.Listener, string, error) {
+	keys, err := o.loadKeys()
+	if err != nil {
+		return nil, "", err
+	}
+	l, err := listen("-l", o.listen)
+	if err != nil {
+		return nil, "", err
+	}
+	host, _, _ := net.SplitHostPort(o.listen) // validated
+	addr := net.JoinHostPort(host, boundPort(l))
+	if keys != nil {
+		l = tls.NewListener(l, keys)
+	}
+	return l, addr, nil
+}
+
+func boundPort(l net.Listener) string {
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+// listenWeb listens on the address of the WebView. It returns nil if there is to
+// be none, or if its default address is in use.
+func (o *options) listenWeb() (net.Listener, error) {
+	addr, asked := o.webAddr()
+	if addr == "" {
+		return nil, nil
+	}
+	l, err := listen("-w", addr)
+	if err != nil && !asked && errors.Is(err, syscall.EADDRINUSE) {
+		return nil, nil
+	}
+	return l, err
+}
+
+// webAddr returns the address of the WebView, empty if there is to be none, and
+// whether it was asked for by address.
+func (o *options) webAddr() (addr string, asked bool) {
+	wanted, err := strconv.ParseBool(o.web)
+	if o.web != "" && err != nil {
+		return o.web, true
+	}
+	if o.web != "" && !wanted {
+		return "", false
+	}
+	host, _, _ := net.SplitHostPort(o.listen) // validated
+	return net.JoinHostPort(host, defaultWebPort), false
+}

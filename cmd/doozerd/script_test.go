@@ -1,0 +1,362 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ha/doozerd/client"
+	"github.com/ha/doozerd/internal/version"
+	"github.com/ha/doozerd/internal/wire"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"doozerd": main})
+}
+
+// TestScripts runs the transcripts in testdata against the real program.
+// Besides testscript's own commands they use:
+//
+//	mistake N text [option]...  doozerd with these options ends with status N and the line "doozerd: text…",
+//	                            which is all it says, but for the usage after status 2
+//	serve NAME [option]...      run doozerd in the background until it says that it serves; sets $NAME_addr,
+//	                            $NAME_web and $NAME_id; what it says one may try is on stdout
+//	logged NAME pattern         what NAME wrote before it served, on stdout
+//	signal NAME SIG             send INT or TERM, and take the end: status 0, nothing on stdout
+//	crash NAME                  end it without a warning
+//	occupy NAME [ADDR]          listen on ADDR, or on a free port; sets $NAME_addr
+//	stubborn NAME               ask node NAME often for a large file, and read no answer
+//	signal-twice NAME           send TERM, and again when NAME says that it stops: it must end by that
+//	await NAME GLOB             wait until a file that matches is deleted at node NAME
+//	keys FILE FILE              write a certificate for 127.0.0.1 and its key
+//	tree NAME [secret]          the files of node NAME and their bodies, on stdout
+//	tls-tree NAME FILE          the same over TLS, trusting the certificate in FILE
+//	put NAME path body          set a file at node NAME
+//	remove NAME path            delete one
+//	fetch N URL [password]      get a page: its status is N, its body on stdout
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata",
+		Setup: setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"mistake":      command(mistake, 2),
+			"serve":        command(serveCommand, 1),
+			"logged":       command(loggedCommand, 1),
+			"signal":       command(signalCommand, 2),
+			"crash":        command(crashCommand, 1),
+			"occupy":       command(occupyCommand, 1),
+			"stubborn":     command(stubbornCommand, 1),
+			"await":        command(awaitCommand, 2),
+			"signal-twice": command(signalTwiceCommand, 1),
+			"keys":         command(keysCommand, 2),
+			"tree":         command(treeCommand, 1),
+			"tls-tree":     command(tlsTreeCommand, 2),
+			"put":          command(putCommand, 3),
+			"remove":       command(removeCommand, 2),
+			"fetch":        command(fetchCommand, 2),
+		},
+	})
+}
+
+// command makes a command of f, which takes at least n arguments and no "!".
+func command(f func(*testscript.TestScript, []string), n int) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) < n {
+			ts.Fatalf("wrong use of a command: %v", args)
+		}
+		f(ts, args)
+	}
+}
+
+// A process is a doozerd that serves.
+type process struct {
+	cmd    *exec.Cmd
+	stdout bytes.Buffer
+	before string // what it logged before it served
+
+	stopping chan struct{} // closed when it says that it stops
+	logEnd   chan struct{} // closed when it says nothing more
+}
+
+type processes map[string]*process
+
+type processesKey struct{}
+
+func setup(e *testscript.Env) error {
+	e.Setenv("hostname", hostname())
+	e.Setenv("version", version.Version)
+	all := make(processes)
+	e.Values[processesKey{}] = all
+	e.Defer(func() {
+		for _, p := range all {
+			p.kill()
+		}
+	})
+	return nil
+}
+
+func processesOf(ts *testscript.TestScript) processes {
+	return ts.Value(processesKey{}).(processes)
+}
+
+func processNamed(ts *testscript.TestScript, name string) *process {
+	p := processesOf(ts)[name]
+	if p == nil {
+		ts.Fatalf("no process %s", name)
+	}
+	return p
+}
+
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	p.wait()
+}
+
+// wait takes the end of the process, once all it wrote has been read.
+func (p *process) wait() error {
+	<-p.logEnd
+	return p.cmd.Wait()
+}
+
+func mistake(ts *testscript.TestScript, args []string) {
+	err := ts.Exec("doozerd", args[2:]...)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || strconv.Itoa(exit.ExitCode()) != args[0] {
+		ts.Fatalf("doozerd ended with %v, want status %s", err, args[0])
+	}
+	if ts.ReadFile("stdout") != "" {
+		ts.Fatalf("something on stdout")
+	}
+	line, rest, _ := strings.Cut(ts.ReadFile("stderr"), "\n")
+	if !strings.HasPrefix(line, "doozerd: "+args[1]) {
+		ts.Fatalf("it said %q", line)
+	}
+	if args[0] == "2" != strings.HasPrefix(rest, "Usage: doozerd [OPTIONS]\n") || args[0] == "1" && rest != "" {
+		ts.Fatalf("then it said %q", rest)
+	}
+}
+
+func serveCommand(ts *testscript.TestScript, args []string) {
+	bin, err := os.Executable()
+	ts.Check(err)
+	p := &process{
+		cmd:      exec.Command(bin, append([]string{"-log-format=json", "-l=127.0.0.1:0"}, args[1:]...)...),
+		stopping: make(chan struct{}),
+		logEnd:   make(chan struct{}),
+	}
+	p.cmd.Args[0] = "doozerd"
+	p.cmd.Dir = ts.Getenv("WORK")
+	for _, name := range []string{"PATH", "DOOZER_BOOT_URI", "DOOZER_RWSECRET", "DOOZER_ROSECRET", "GOCOVERDIR"} {
+		p.cmd.Env = append(p.cmd.Env, name+"="+ts.Getenv(name))
+	}
+	p.cmd.Stdout = &p.stdout
+	log, err := p.cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(p.cmd.Start())
+	processesOf(ts)[args[0]] = p
+	p.awaitServing(ts, args[0], log)
+}
+
+// awaitServing reads the log up to the line that says that the process serves.
+// The rest is read in the background.
+func (p *process) awaitServing(ts *testscript.TestScript, name string, log io.Reader) {
+	lines := bufio.NewScanner(log)
+	defer func() { go p.awaitStopping(lines) }()
+	for lines.Scan() {
+		line := logLine(lines)
+		if line["msg"] == "serving" {
+			for _, attr := range []string{"addr", "web", "id"} {
+				ts.Setenv(name+"_"+attr, line[attr].(string))
+			}
+			fmt.Fprintln(ts.Stdout(), line["try"])
+			return
+		}
+		p.before += lines.Text() + "\n"
+	}
+	ts.Fatalf("%s does not serve: %s", name, p.before)
+}
+
+func (p *process) awaitStopping(lines *bufio.Scanner) {
+	defer close(p.logEnd)
+	for lines.Scan() {
+		if logLine(lines)["msg"] == "stopping" {
+			close(p.stopping)
+		}
+	}
+}
+
+func logLine(lines *bufio.Scanner) (attrs map[string]any) {
+	if json.Unmarshal(lines.Bytes(), &attrs) != nil {
+		return nil // not of the log: a trace of the race detector, say
+	}
+	return attrs
+}
+
+func loggedCommand(ts *testscript.TestScript, args []string) {
+	fmt.Fprint(ts.Stdout(), processNamed(ts, args[0]).before)
+}
+
+func signalCommand(ts *testscript.TestScript, args []string) {
+	p := processNamed(ts, args[0])
+	signals := map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}
+	ts.Check(p.cmd.Process.Signal(signals[args[1]]))
+	ts.Check(p.wait())
+	if p.stdout.Len() > 0 {
+		ts.Fatalf("it wrote to stdout: %s", p.stdout.String())
+	}
+}
+
+func crashCommand(ts *testscript.TestScript, args []string) {
+	processNamed(ts, args[0]).kill()
+}
+
+func occupyCommand(ts *testscript.TestScript, args []string) {
+	addr := "127.0.0.1:0"
+	if len(args) > 1 {
+		addr = args[1]
+	}
+	l, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return // by somebody else: just as well
+	}
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+	ts.Setenv(args[0]+"_addr", l.Addr().String())
+}
+
+func stubbornCommand(ts *testscript.TestScript, args []string) {
+	path := "/large"
+	ctx, c := dial(ts, args[0], client.Config{})
+	_, err := c.Set(ctx, path, client.Missing, make([]byte, wire.DefaultMaxValue))
+	ts.Check(err)
+	frame, err := wire.AppendFrame(nil, &wire.Request{Verb: wire.Request_GET.Enum(), Path: &path})
+	ts.Check(err)
+	conn, err := net.Dial("tcp", ts.Getenv(args[0]+"_addr"))
+	ts.Check(err)
+	ts.Defer(func() { conn.Close() })
+	_, err = conn.Write(bytes.Repeat(frame, 50))
+	ts.Check(err)
+	_, err = io.ReadFull(conn, make([]byte, 1)) // the first answer is on its way
+	ts.Check(err)
+}
+
+func signalTwiceCommand(ts *testscript.TestScript, args []string) {
+	p := processNamed(ts, args[0])
+	ts.Check(p.cmd.Process.Signal(syscall.SIGTERM))
+	<-p.stopping
+	ts.Check(p.cmd.Process.Signal(syscall.SIGTERM))
+	var exit *exec.ExitError
+	if !errors.As(p.wait(), &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+		ts.Fatalf("it ended otherwise than by the signal")
+	}
+}
+
+func awaitCommand(ts *testscript.TestScript, args []string) {
+	ctx, conn := dial(ts, args[0], client.Config{})
+	for e, err := range conn.Watch(ctx, args[1], 1) {
+		ts.Check(err)
+		if e.IsDel() {
+			return
+		}
+	}
+}
+
+func keysCommand(ts *testscript.TestScript, args []string) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	cert := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, cert, cert, key.Public(), key)
+	ts.Check(err)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	ts.Check(err)
+	writePEM(ts, args[0], "CERTIFICATE", der)
+	writePEM(ts, args[1], "PRIVATE KEY", keyDER)
+}
+
+func writePEM(ts *testscript.TestScript, file, kind string, der []byte) {
+	ts.Check(os.WriteFile(ts.MkAbs(file), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
+}
+
+// dial connects to the node that a script knows as name.
+func dial(ts *testscript.TestScript, name string, c client.Config) (context.Context, *client.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ts.Defer(cancel)
+	c.Addrs = []string{ts.Getenv(name + "_addr")}
+	conn, err := client.DialConfig(ctx, c)
+	ts.Check(err)
+	ts.Defer(func() { conn.Close() })
+	return ctx, conn
+}
+
+func treeCommand(ts *testscript.TestScript, args []string) {
+	var c client.Config
+	if len(args) > 1 {
+		c.Secret = &args[1]
+	}
+	printTree(ts, args[0], c)
+}
+
+func tlsTreeCommand(ts *testscript.TestScript, args []string) {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(ts.ReadFile(args[1])))
+	printTree(ts, args[0], client.Config{TLS: &tls.Config{RootCAs: roots}})
+}
+
+func printTree(ts *testscript.TestScript, name string, c client.Config) {
+	ctx, conn := dial(ts, name, c)
+	for e, err := range conn.Walk(ctx, "/**", client.Now) {
+		ts.Check(err)
+		fmt.Fprintf(ts.Stdout(), "%s %s\n", e.Path, e.Body)
+	}
+}
+
+func putCommand(ts *testscript.TestScript, args []string) {
+	ctx, conn := dial(ts, args[0], client.Config{})
+	_, err := conn.Set(ctx, args[1], client.Clobber, []byte(args[2]))
+	ts.Check(err)
+}
+
+func removeCommand(ts *testscript.TestScript, args []string) {
+	ctx, conn := dial(ts, args[0], client.Config{})
+	ts.Check(conn.Del(ctx, args[1], client.Clobber))
+}
+
+func fetchCommand(ts *testscript.TestScript, args []string) {
+	r, err := http.NewRequest("GET", args[1], nil)
+	ts.Check(err)
+	if len(args) > 2 {
+		r.SetBasicAuth("anybody", args[2])
+	}
+	answer, err := http.DefaultClient.Do(r)
+	ts.Check(err)
+	defer answer.Body.Close()
+	if strconv.Itoa(answer.StatusCode) != args[0] {
+		ts.Fatalf("status %s, want %s", answer.Status, args[0])
+	}
+	_, err = io.Copy(ts.Stdout(), answer.Body)
+	ts.Check(err)
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"math"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/bmizerany/assert"
+)
+
+func optionsOf(t *testing.T, args ...string) *options {
+	t.Helper()
+	o, err := parse(args, func(string) string { return "" })
+	assert.Equal(t, nil, err)
+	return o
+}
+
+func TestAddressOfTheWebView(t *testing.T) {
+	for _, c := range []struct {
+		w     string
+		addr  string
+		asked bool
+	}{
+		{"", "10.0.0.1:8000", false},
+		{"1", "10.0.0.1:8000", false},
+		{"t", "10.0.0.1:8000", false},
+		{"T", "10.0.0.1:8000", false},
+		{"true", "10.0.0.1:8000", false},
+		{"TRUE", "10.0.0.1:8000", false},
+		{"True", "10.0.0.1:8000", false},
+		{"0", "", false},
+		{"f", "", false},
+		{"F", "", false},
+		{"false", "", false},
+		{"FALSE", "", false},
+		{"False", "", false},
+		{"127.0.0.1:9000", "127.0.0.1:9000", true},
+		{":9000", ":9000", true},
+	} {
+		o := optionsOf(t, "-l", "10.0.0.1:8046", "-w", c.w)
+		assert.Equal(t, nil, o.validate())
+		addr, asked := o.webAddr()
+		assert.Equal(t, c.addr, addr, c.w)
+		assert.Equal(t, c.asked, asked, c.w)
+	}
+}
+
+func TestURLOfTheWebView(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	assert.Equal(t, nil, err)
+	defer l.Close()
+	port := boundPort(l)
+	for asked, want := range map[string]string{
+		"localhost:0": "http://localhost:" + port + "/",
+		":0":          "http://10.0.0.1:" + port + "/",
+		"0.0.0.0:0":   "http://10.0.0.1:" + port + "/",
+		"[::1]:0":     "http://[::1]:" + port + "/",
+	} {
+		assert.Equal(t, want, webURL(asked, l, "10.0.0.1"))
+	}
+}
+
+func TestLogFormatAndLevel(t *testing.T) {
+	for _, c := range []struct{ format, level, want string }{
+		{"text", "info", "level=INFO msg=two\nlevel=WARN msg=three\n"},
+		{"json", "warn", `{"level":"WARN","msg":"three"}` + "\n"},
+		{"text", "error", ""},
+		{"text", "debug", "level=DEBUG msg=one\nlevel=INFO msg=two\nlevel=WARN msg=three\n"},
+	} {
+		var b bytes.Buffer
+		log := optionsOf(t, "-log-format", c.format, "-log-level", c.level).logger(&b)
+		log.Debug("one")
+		log.Info("two")
+		log.Warn("three")
+		assert.Equal(t, c.want, withoutTimes(b.String()))
+	}
+}
+
+func withoutTimes(log string) string {
+	var b strings.Builder
+	for line := range strings.Lines(log) {
+		if _, rest, ok := strings.Cut(line, `,"level"`); ok {
+			line = `{"level"` + rest
+		} else {
+			_, line, _ = strings.Cut(line, " ")
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+func TestWarningOfFewFiles(t *testing.T) {
+	var b bytes.Buffer
+	log := optionsOf(t).logger(&b)
+	warnOfFewFiles(log, 1)
+	assert.Equal(t, "", b.String())
+	warnOfFewFiles(log, math.MaxInt64)
+	if !strings.Contains(b.String(), "ulimit -n") {
+		t.Fatalf("no warning: %s", b.String())
+	}
+}
+
+// pipes is a listener whose connections are never short.
+type pipes struct{ net.Listener }
+
+func (pipes) Accept() (net.Conn, error) {
+	c, _ := net.Pipe()
+	return c, nil
+}
+
+func (pipes) Close() error { return nil }
+
+func TestWebConnectionsAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimitedListener(pipes{}, 2)
+		first, err := l.Accept()
+		assert.Equal(t, nil, err)
+		_, err = l.Accept()
+		assert.Equal(t, nil, err)
+
+		accepted := make(chan error)
+		accept := func() {
+			_, err := l.Accept()
+			accepted <- err
+		}
+		go accept()
+		synctest.Wait()
+		select {
+		case <-accepted:
+			t.Fatal("one too many was accepted")
+		default:
+		}
+		first.Close()
+		first.Close() // as package http may: it makes room once
+		assert.Equal(t, nil, <-accepted)
+
+		go accept()
+		synctest.Wait()
+		l.Close()
+		assert.Equal(t, net.ErrClosed, <-accepted)
+	})
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Limits of the WebView's server. Those of a page are package web's.
+const (
+	// maxWebConns bounds the connections of browsers. The next one waits.
+	maxWebConns = 1024
+
+	maxWebHeader     = 64 << 10         // bytes of a request's header
+	webHeaderTimeout = 10 * time.Second // for a request's header to come
+	webWriteTimeout  = 2 * time.Minute  // for an answer to be taken; a stream sets its own
+	webIdleTimeout   = time.Minute      // between two requests
+	webCloseTimeout  = time.Second      // for the last answers
+)
+
+// webServer serves the WebView.
+type webServer struct {
+	http   http.Server
+	cancel context.CancelFunc // ends every stream
+}
+
+func newWebServer(h http.Handler, log *slog.Logger) *webServer {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &webServer{
+		cancel: cancel,
+		http: http.Server{
+			Handler:           h,
+			BaseContext:       func(net.Listener) context.Context { return ctx },
+			MaxHeaderBytes:    maxWebHeader,
+			ReadHeaderTimeout: webHeaderTimeout,
+			WriteTimeout:      webWriteTimeout,
+			IdleTimeout:       webIdleTimeout,
+			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		},
+	}
+}
+
+func (s *webServer) serve(l net.Listener) error {
+	return s.http.Serve(newLimitedListener(l, maxWebConns))
+}
+
+// close ends the streams, lets other answers be taken, and returns when the
+// server has ended.
+func (s *webServer) close() {
+	s.cancel()
+	ctx, cancel := context.WithTimeout(context.Background(), webCloseTimeout)
+	defer cancel()
+	if s.http.Shutdown(ctx) != nil {
+		s.http.Close()
+	}
+}
+
+// limitedListener accepts only as many connections at once as it has room for.
+type limitedListener struct {
+	net.Listener
+	room   chan struct{} // holds a token for each connection
+	once   sync.Once
+	closed chan struct{}
+}
+
+func newLimitedListener(l net.Listener, limit int) *limitedListener {
+	return &limitedListener{Listener: l, room: make(chan struct{}, limit), closed: make(chan struct{})}
+}
+
+// Accept waits for room and then for a connection.
+func (l *limitedListener) Accept() (net.Conn, error) {
+	select {
+	case l.room <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.room
+		return nil, err
+	}
+	return &limitedConn{Conn: c, leave: sync.OnceFunc(func() { <-l.room })}, nil
+}
+
+// Close ends an Accept that waits, too.
+func (l *limitedListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+type limitedConn struct {
+	net.Conn
+	leave func()
+}
+
+// Close makes room for another connection.
+func (c *limitedConn) Close() error {
+	defer c.leave()
+	return c.Conn.Close()
+}
+
+// webURL returns what to type into a browser, for a WebView on l that was asked
+// for at addr. A wildcard stands for the node's own host too.
+func webURL(addr string, l net.Listener, nodeHost string) string {
+	host, _, _ := net.SplitHostPort(addr) // it was listened on
+	if isWildcard(host) {
+		host = nodeHost
+	}
+	return "http://" + net.JoinHostPort(host, boundPort(l)) + "/"
+}

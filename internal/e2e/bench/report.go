@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// row is one figure, and whether it is as good as was promised.
+type row struct {
+	what   string
+	goal   string // "" is for orientation only
+	figure string
+	met    bool
+}
+
+type table struct {
+	title string
+	rows  []row
+}
+
+type document struct {
+	tables []table
+}
+
+// atMost is a row whose figure must not be above the goal.
+func atMost(what string, goal, figure float64, format, detail string) row {
+	return row{what, "≤ " + fmt.Sprintf(format, goal), fmt.Sprintf(format, figure) + detail, figure <= goal}
+}
+
+// atLeast is a row whose figure must not be below the goal.
+func atLeast(what string, goal, figure float64, format, detail string) row {
+	return row{what, "≥ " + fmt.Sprintf(format, goal), fmt.Sprintf(format, figure) + detail, figure >= goal}
+}
+
+// forOrientation is a row without a goal.
+func forOrientation(what, figure string) row { return row{what: what, figure: figure} }
+
+func (r row) markdown() string {
+	verdict := ""
+	if r.goal != "" {
+		verdict = "NOT MET"
+		if r.met {
+			verdict = "ok"
+		}
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s |", r.what, r.goal, r.figure, verdict)
+}
+
+func (d document) writeTables(w io.Writer) error {
+	for _, t := range d.tables {
+		if _, err := fmt.Fprintf(w, "\n## %s\n\n| what | goal | figure | |\n|---|---|---|---|\n", t.title); err != nil {
+			return err
+		}
+		for _, r := range t.rows {
+			if _, err := fmt.Fprintln(w, r.markdown()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+const preface = `# Performance
+
+What doozerd promises about speed and size, and what was found. Made by
+
+	make bench BENCHOUT=doc/performance.md
+
+on %s; Go %s, %s/%s, %d processors that the server, the load and the echo server share.
+
+Figures that matter are ratios within one run: what is compared is measured in turns, several rounds of each, and the
+figure is the median of the rounds' ratios. Absolute figures are for orientation, they are this machine's. A row without a
+goal is such a one.
+`
+
+const afterword = `
+## What the rows mean
+
+- *Set into a directory*: a file that exists, picked at random, gets a new body of 128 bytes. The cost should hardly depend on
+  how many others are in its directory.
+- *One event with waits elsewhere*: a set that nobody waits for, while others wait for other paths, half of
+  them for a literal path, half for a glob.
+- *Echo*: a process with a goroutine per connection that reads a frame and writes a canned one, the same that doozerd
+  answered with, without looking at what it read. One that collects answers writes when no further request is in its buffer,
+  as doozerd does. The same generator loads all of them, from one process, with the same frames. "n clients" have one request outstanding each; "pipelined" is one connection with up to %d.
+- *Resident*: VmRSS of the real daemon, all included: the program, its garbage, what it keeps in reserve.
+`
+
+// write writes the whole document.
+func (d document) write(w io.Writer) error {
+	_, err := fmt.Fprintf(w, preface, time.Now().Format(time.DateOnly), strings.TrimPrefix(runtime.Version(), "go"),
+		runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	if err != nil {
+		return err
+	}
+	if err := d.writeTables(w); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, afterword, pipelineWindow)
+	return err
+}
+
+// interleave takes each measurement once per round, in turns, so that what
+// disturbs the machine disturbs all of them.
+func interleave(rounds int, measurements ...func() (float64, error)) ([][]float64, error) {
+	series := make([][]float64, len(measurements))
+	for range rounds {
+		for i, measure := range measurements {
+			figure, err := measure()
+			if err != nil {
+				return nil, err
+			}
+			series[i] = append(series[i], figure)
+		}
+	}
+	return series, nil
+}
+
+func median(figures []float64) float64 {
+	s := slices.Sorted(slices.Values(figures))
+	return s[len(s)/2]
+}
+
+// ratio is the median of a round's figure in a over the same round's in b.
+func ratio(a, b []float64) float64 {
+	ratios := make([]float64, len(a))
+	for i := range a {
+		ratios[i] = a[i] / b[i]
+	}
+	return median(ratios)
+}

@@ -1,0 +1,54 @@
+// Package wire is the client protocol's outer layer: its messages, how they
+// are framed, and the limits on a frame. The server and the client share it.
+//
+// A frame is four bytes, an unsigned big-endian size n, and then n bytes: one
+// protobuf message, a [Request] or a [Response] (see doc/proto.md).
+//
+// The package knows bytes and nothing of what they mean: no verbs, no access,
+// no store, no connections, no logging, no goroutines. Its invariant is that
+// memory follows what was received, never what was announced: a size that
+// somebody sends allocates nothing by itself, and a frame above the limit is
+// walked through in a buffer of fixed size.
+package wire
+
+//go:generate ./generate.sh
+
+const (
+	// MaxFrame is the largest legal size of a frame's body, in bytes. Whoever
+	// announces more, or sets the size's top bit, does not speak the protocol.
+	MaxFrame = 64 << 20
+
+	// FrameSlack is what a frame may hold besides its value, in bytes: path,
+	// numbers, and fields of later versions. A frame of at most the value
+	// limit and FrameSlack is decoded, a longer one is skipped.
+	FrameSlack = 64 << 10
+
+	// DefaultMaxValue is the largest value a server takes unless it is
+	// configured otherwise, in bytes.
+	DefaultMaxValue = 1 << 20
+
+	// DefaultPort is the TCP port of doozerd.
+	DefaultPort = "8046"
+
+	// headerSize is the length of the size in front of every body, in bytes.
+	headerSize = 4
+)
+
+// Details of OTHER answers that clients compare, byte for byte.
+const (
+	// DetailPermission refuses an access that the connection does not have,
+	// and a token that no secret matches.
+	DetailPermission = "permission denied"
+
+	// DetailCancelled ends a request that a CANCEL named.
+	DetailCancelled = "cancelled"
+
+	// DetailBadGlob is followed by the pattern exactly as it was sent.
+	DetailBadGlob = "invalid glob pattern: "
+)
+
+// Flags of an event in a Response: exactly one of them is set.
+const (
+	FlagSet int32 = 4 // the file was set
+	FlagDel int32 = 8 // the file was deleted
+)

@@ -1,0 +1,238 @@
+package store
+
+import "slices"
+
+// fanout is how many slots a node has at most. A smaller one copies less per
+// change, a larger one misses the cache less often; see BenchmarkApply.
+const fanout = 32
+
+// mergeAt is how many slots two neighbours may have together for them to
+// become one node after a removal.
+const mergeAt = fanout / 2
+
+// A node is an immutable B+tree that holds the entries of one directory in
+// the order of their names. Each change copies the nodes from the root to one
+// leaf and shares all others.
+//
+// A node without an entry is the root of an empty directory and nothing else.
+// A node is merged with a neighbour only when both are small, not as soon as it
+// is half full: removals are followed by insertions sooner or later, and the
+// tree stays nearly as short (Johnson and Shasha, B-trees with inserts and
+// deletes: why free-at-empty is better than merge-at-half, 1993).
+type node struct {
+	// names of the entries; or, where there are kids, for each kid a name that
+	// is not greater than those in it but greater than all those before it. The
+	// first is never looked at: the first kid takes whatever is less.
+	names names
+	slots []*entry // of a leaf
+	kids  []*node  // of other nodes
+
+	entries int // in this node and below: what GETDIR counts
+	files   int // in the subtrees of these entries: what WALK counts
+}
+
+// An entry is what a name in a directory stands for: a file, or a directory
+// if sub is set. It is immutable.
+type entry struct {
+	rev  int64
+	body []byte
+	sub  *node
+}
+
+func (e *entry) isDir() bool { return e.sub != nil }
+
+// files returns how many files a walk finds in e.
+func (e *entry) files() int {
+	if e.isDir() {
+		return e.sub.files
+	}
+	return 1
+}
+
+func emptyNode() *node { return &node{names: packNames()} }
+
+// leafOf returns the leaf of the given slots.
+func leafOf(names names, slots []*entry) *node {
+	n := &node{names: names, slots: slots, entries: len(slots)}
+	for _, e := range slots {
+		n.files += e.files()
+	}
+	return n
+}
+
+// parentOf returns the node of the given kids.
+func parentOf(names names, kids []*node) *node {
+	n := &node{names: names, kids: kids}
+	for _, kid := range kids {
+		n.entries += kid.entries
+		n.files += kid.files
+	}
+	return n
+}
+
+func (n *node) isLeaf() bool { return n.kids == nil }
+
+func (n *node) size() int { return n.names.len() }
+
+// kidFor returns which kid has name, if any has it.
+func (n *node) kidFor(name string) int {
+	i, found := n.names.search(name)
+	if found {
+		return i
+	}
+	return max(i-1, 0)
+}
+
+// get returns the entry called name, nil if there is none.
+func (n *node) get(name string) *entry {
+	for !n.isLeaf() {
+		n = n.kids[n.kidFor(name)]
+	}
+	if i, found := n.names.search(name); found {
+		return n.slots[i]
+	}
+	return nil
+}
+
+// nth returns the entry at place i of the listing and its name. There must be
+// one.
+func (n *node) nth(i int) (name string, e *entry) {
+	for !n.isLeaf() {
+		k := 0
+		for i >= n.kids[k].entries {
+			i -= n.kids[k].entries
+			k++
+		}
+		n = n.kids[k]
+	}
+	return string(n.names.at(i)), n.slots[i]
+}
+
+// filesBefore returns how many files are in the entries whose names are less
+// than name.
+func (n *node) filesBefore(name string) int {
+	sum := 0
+	for !n.isLeaf() {
+		k := n.kidFor(name)
+		for _, kid := range n.kids[:k] {
+			sum += kid.files
+		}
+		n = n.kids[k]
+	}
+	i, _ := n.names.search(name)
+	for _, e := range n.slots[:i] {
+		sum += e.files()
+	}
+	return sum
+}
+
+// edit returns the tree n after change was asked what shall become of the entry
+// called name: it is given the entry, nil if there is none, and returns the one
+// to be there instead, nil for none. If that is the same, so is the tree.
+func (n *node) edit(name string, change func(old *entry) *entry) *node {
+	root := n.edited(name, change)
+	if root.size() > fanout {
+		left, right := root.split(name)
+		return parentOf(packNames("", string(right.names.at(0))), []*node{left, right})
+	}
+	for len(root.kids) == 1 {
+		root = root.kids[0]
+	}
+	if root.entries == 0 {
+		return emptyNode()
+	}
+	return root
+}
+
+// edited does what edit does, but may return a node with one slot too many, or
+// none.
+func (n *node) edited(name string, change func(old *entry) *entry) *node {
+	if !n.isLeaf() {
+		i := n.kidFor(name)
+		if kid := n.kids[i].edited(name, change); kid != n.kids[i] {
+			return n.withKid(i, kid, name)
+		}
+		return n
+	}
+	var old *entry
+	i, found := n.names.search(name)
+	if found {
+		old = n.slots[i]
+	}
+	switch e := change(old); {
+	case e == old:
+		return n
+	case e == nil:
+		return &node{names: n.names.remove(i), slots: removed(n.slots, i), entries: n.entries - 1, files: n.files - old.files()}
+	case old == nil:
+		return &node{names: n.names.insert(i, name), slots: inserted(n.slots, i, e), entries: n.entries + 1, files: n.files + e.files()}
+	default:
+		return &node{names: n.names, slots: replaced(n.slots, i, e), entries: n.entries, files: n.files - old.files() + e.files()}
+	}
+}
+
+// withKid returns n with kid as its i-th, in which name was changed.
+func (n *node) withKid(i int, kid *node, name string) *node {
+	old := n.kids[i]
+	m := &node{names: n.names, entries: n.entries - old.entries + kid.entries, files: n.files - old.files + kid.files}
+	switch {
+	case kid.size() > fanout:
+		left, right := kid.split(name)
+		m.names = n.names.insert(i+1, string(right.names.at(0)))
+		m.kids = inserted(n.kids, i+1, right)
+		m.kids[i] = left
+	case kid.size() == 0:
+		m.names = n.names.remove(i)
+		m.kids = removed(n.kids, i)
+	default:
+		m.kids = replaced(n.kids, i, kid)
+		if kid.size() < old.size() {
+			m.mergeAround(i)
+		}
+	}
+	return m
+}
+
+// split returns n as two nodes. Usually they get half each; but if name, which
+// made n too large, went to the end, then only the last slot moves, for names
+// that come in order would leave half-filled nodes behind.
+func (n *node) split(name string) (left, right *node) {
+	cut := n.size() / 2
+	if string(n.names.at(n.size()-1)) <= name {
+		cut = n.size() - 1
+	}
+	ln, rn := n.names.slice(0, cut), n.names.slice(cut, n.size())
+	if n.isLeaf() {
+		return leafOf(ln, slices.Clone(n.slots[:cut])), leafOf(rn, slices.Clone(n.slots[cut:]))
+	}
+	return parentOf(ln, slices.Clone(n.kids[:cut])), parentOf(rn, slices.Clone(n.kids[cut:]))
+}
+
+// mergeAround merges the i-th kid, which lost a slot, with a neighbour if they
+// are small enough. n must not be shared yet, here and in merge.
+func (n *node) mergeAround(i int) {
+	switch {
+	case i > 0 && n.fits(i-1):
+		n.merge(i - 1)
+	case i+1 < len(n.kids) && n.fits(i):
+		n.merge(i)
+	}
+}
+
+// fits reports whether the i-th kid and the next are small enough to be one.
+func (n *node) fits(i int) bool { return n.kids[i].size()+n.kids[i+1].size() <= mergeAt }
+
+// merge makes one of the i-th kid and the next.
+func (n *node) merge(i int) {
+	left, right := n.kids[i], n.kids[i+1]
+	list := right.names.unpack()
+	if left.isLeaf() {
+		left = leafOf(packNames(slices.Concat(left.names.unpack(), list)...), slices.Concat(left.slots, right.slots))
+	} else {
+		list[0] = string(n.names.at(i + 1)) // right itself does not keep it
+		left = parentOf(packNames(slices.Concat(left.names.unpack(), list)...), slices.Concat(left.kids, right.kids))
+	}
+	n.names = n.names.remove(i + 1)
+	n.kids = removed(n.kids, i+1)
+	n.kids[i] = left
+}
