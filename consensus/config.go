@@ -16,6 +16,7 @@ const (
 	MaxLogReply  = 1 << 20 // bytes of mutations in one Log message, unless a single batch is larger
 	MaxReplies   = 256     // messages in answer to one
 	MaxBatch     = 4096    // mutations and barriers in one batch
+	MaxWaiting   = 1 << 16 // proposals and barriers waiting for their batch
 )
 
 // Defaults of a Config.
@@ -23,7 +24,6 @@ const (
 	DefaultWindow      = 1024
 	DefaultFillDelay   = 100 * time.Millisecond
 	DefaultMaxInFlight = 8
-	DefaultMaxWaiting  = 1 << 16
 	DefaultBatchBytes  = 1 << 20
 	DefaultRetain      = 4096
 	DefaultRetainBytes = 64 << 20
@@ -49,9 +49,6 @@ type Config struct {
 	// MaxInFlight is how many batches of our own may be undecided at once; what comes meanwhile waits and
 	// makes a larger batch. Default DefaultMaxInFlight.
 	MaxInFlight int
-
-	// MaxWaiting is how many proposals and barriers may wait for their batch. Default DefaultMaxWaiting.
-	MaxWaiting int
 
 	// BatchBytes ends a batch: the mutation that reaches it is the last one in. Default DefaultBatchBytes.
 	BatchBytes int
@@ -90,7 +87,7 @@ func (c Config) Validate() error {
 		name  string
 		value int
 	}{
-		{"MaxInFlight", c.MaxInFlight}, {"MaxWaiting", c.MaxWaiting}, {"BatchBytes", c.BatchBytes},
+		{"MaxInFlight", c.MaxInFlight}, {"BatchBytes", c.BatchBytes},
 		{"Retain", c.Retain}, {"RetainBytes", c.RetainBytes},
 	} {
 		if f.value < 0 {
@@ -104,7 +101,6 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Window, DefaultWindow)
 	setDefault(&c.FillDelay, DefaultFillDelay)
 	setDefault(&c.MaxInFlight, DefaultMaxInFlight)
-	setDefault(&c.MaxWaiting, DefaultMaxWaiting)
 	setDefault(&c.BatchBytes, DefaultBatchBytes)
 	setDefault(&c.Retain, DefaultRetain)
 	setDefault(&c.RetainBytes, DefaultRetainBytes)

@@ -48,7 +48,7 @@ func (e *Engine) enqueue(p proposal) error {
 	if !e.Writable() {
 		return ErrReadOnly
 	}
-	if len(e.proposer.waiting) >= e.cfg.MaxWaiting {
+	if len(e.proposer.waiting) >= MaxWaiting {
 		return ErrBusy
 	}
 	e.proposer.waiting = append(e.proposer.waiting, p)
