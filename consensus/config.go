@@ -9,14 +9,15 @@ import (
 
 // Limits that are not configurable. Each bounds what a message or a peer can cost.
 const (
-	MaxVoters    = 9       // voters of one instance
-	MaxWindow    = 1 << 16 // instances that may be undecided at once
-	MaxInstance  = 1 << 62 // no cluster lives to see it; keeps arithmetic on instances from overflowing
-	MaxFollowers = 256     // observers fed by one engine
-	MaxLogReply  = 1 << 20 // bytes of mutations in one Log message, unless a single batch is larger
-	MaxReplies   = 256     // messages in answer to one
-	MaxBatch     = 4096    // mutations and barriers in one batch
-	MaxWaiting   = 1 << 16 // proposals and barriers waiting for their batch
+	MaxVoters     = 9       // voters of one instance
+	MaxWindow     = 1 << 16 // instances that may be undecided at once
+	MaxInstance   = 1 << 62 // no cluster lives to see it; keeps arithmetic on instances from overflowing
+	MaxFollowers  = 256     // observers fed by one engine
+	MaxLogReply   = 1 << 20 // bytes of mutations in one Log message, unless a single batch is larger
+	MaxLogBatches = 1024    // batches in one Log message
+	MaxReplies    = 256     // messages in answer to one
+	MaxBatch      = 4096    // mutations and barriers in one batch
+	MaxWaiting    = 1 << 16 // proposals and barriers waiting for their batch
 )
 
 // Defaults of a Config.

@@ -56,14 +56,14 @@ func (e *Engine) heardFollower(m *Message) {
 	e.sendStatus(f.id, true)
 }
 
-// feedFollowers sends what was applied since, not more than a window ahead of what the follower has.
+// feedFollowers sends what was applied since, not more than MaxLogBatches ahead of what the follower has.
 func (e *Engine) feedFollowers() {
 	for _, f := range e.followers {
 		ahead := f.next - f.applied - 1
-		if f.next > e.window.applied || ahead >= e.window.size {
+		if f.next > e.window.applied || ahead >= MaxLogBatches {
 			continue
 		}
-		batches, ok := e.log.from(f.next, int(e.window.size-ahead))
+		batches, ok := e.log.from(f.next, int(MaxLogBatches-ahead))
 		if !ok {
 			continue // it will ask, and be told to take a snapshot
 		}

@@ -81,6 +81,9 @@ func (e *Engine) onAccepted(m *Message) {
 		}
 		if m.Ballot == 0 {
 			e.uses(s.instance)
+			if p := e.peer(m.Owner); p != nil {
+				p.used = e.now
+			}
 		}
 		e.learnVote(s, m.From, m.Ballot)
 		e.checkQuorum(s)

@@ -5,7 +5,9 @@ type pull struct {
 	instance uint64
 	tries    int
 	again    backoff
-	hurry    string // who just sent us a part of its log: it will have more
+	hurry    string  // who just sent us a part of its log: it will have more
+	rest     []Batch // of that part, what is beyond our window
+	restAt   uint64  // the instance of rest[0]
 }
 
 // pullMissing asks for what we wait for: the owner first, who may decide it by a skip, then the others in turn. Nobody
@@ -31,8 +33,10 @@ func (e *Engine) pullMissing() {
 // pullFrom returns whom to ask about instance i this time, or "".
 func (e *Engine) pullFrom(i uint64) string {
 	s := e.window.at(i)
-	if e.pull.tries == 0 && s != nil && s.owner() != e.id {
-		return s.owner()
+	if e.pull.tries == 0 && s != nil {
+		if p := e.peer(s.owner()); p != nil && !e.silent(p) {
+			return p.id
+		}
 	}
 	if len(e.peers) == 0 {
 		return ""
@@ -51,6 +55,7 @@ func (e *Engine) sendPull(to string) {
 // hurryPull asks for the next part of a log as soon as one was taken in: whoever is far behind must not wait for a timer.
 func (e *Engine) hurryPull() {
 	p := &e.pull
+	e.takeRest()
 	if p.hurry == "" || e.window.applied < e.known {
 		return
 	}
@@ -97,7 +102,7 @@ func (e *Engine) answerOld(to string, r Range) {
 	if r.empty() || r.Lo == 0 || r.Lo > e.window.applied {
 		return
 	}
-	batches, ok := e.log.from(r.Lo, int(e.window.size))
+	batches, ok := e.log.from(r.Lo, MaxLogBatches)
 	if !ok {
 		e.send(Message{Kind: TakeSnapshot, To: to, Applied: e.window.applied})
 		return
@@ -113,19 +118,30 @@ func (e *Engine) onLog(m *Message) {
 	}
 	e.heardApplied(m)
 	before := e.known
-	for k, batch := range m.Batches {
-		s := e.window.at(m.Range.Lo + uint64(k))
+	e.pull.rest, e.pull.restAt = m.Batches, m.Range.Lo
+	e.takeRest()
+	if e.known > before && !e.follows() {
+		e.pull.hurry = m.From
+	}
+}
+
+// takeRest takes in what is in the window by now of the log last sent to us. The rest is kept until our caller has
+// applied so much: a small window must not make a node that is far behind ask again and again.
+func (e *Engine) takeRest() {
+	p := &e.pull
+	for len(p.rest) > 0 && p.restAt < e.window.end() {
+		batch := p.rest[0]
+		p.rest, p.restAt = p.rest[1:], p.restAt+1
+		s := e.window.at(p.restAt - 1)
 		if s == nil {
-			continue
+			continue // applied already
 		}
 		if !s.legal(&batch, e.id) {
 			e.drop()
+			p.rest = nil
 			return
 		}
 		e.decide(s, batch)
-	}
-	if e.known > before && !e.follows() {
-		e.pull.hurry = m.From
 	}
 }
 

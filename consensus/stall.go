@@ -68,7 +68,7 @@ func (e *Engine) fillDue(t *stall, s *slot) bool {
 	if s.instance <= e.need {
 		waited = e.now - t.since
 	}
-	near := silent && e.front > 0 && s.instance <= e.front+e.horizon()/2
+	near := silent && e.front > 0 && s.instance <= e.front+e.horizon()/2 && !e.atWork(t.peer)
 	if waited < patience && !near {
 		return false
 	}
@@ -81,6 +81,12 @@ func (e *Engine) fillDue(t *stall, s *slot) bool {
 	return silent && waited >= patience+queue ||
 		waited >= anyway+queue ||
 		near && turn == 0
+}
+
+// atWork reports whether p, silent to us, is known by others to be writing: then filling ahead of need would only make it
+// lose its instances.
+func (e *Engine) atWork(p *peer) bool {
+	return p.used > 0 && e.now-p.used < fillAnyway*e.patienceWith(p)
 }
 
 // fillAnyway is after how many fill delays an instance is filled though its owner is heard.

@@ -15,6 +15,7 @@ type peer struct {
 	sent   time.Duration // its clock in its newest Status
 	at     time.Duration // our clock when that came; 0 is never
 	echoed time.Duration // our clock in the newest of our Statuses that it is known to have
+	used   time.Duration // our clock when we last heard, from anyone, that it put a batch; 0 is never
 	srtt   time.Duration // smoothed round trip; 0 is not measured yet
 	rttvar time.Duration // its mean deviation
 }

@@ -15,8 +15,9 @@ type checker struct {
 	writes   map[int64]op      // by rev
 	revs     map[uint64]int64  // by operation
 	outcomes map[uint64]outcome
-	refused  map[uint64]bool // operations that were answered "not done"
-	history  []*record       // of operations that ended
+	happened map[uint64]time.Duration // when an operation was first applied anywhere
+	refused  map[uint64]bool          // operations that were answered "not done"
+	history  []*record                // of operations that ended
 	ops      uint64
 	spoken   int // messages
 	ended    int
@@ -34,12 +35,13 @@ type record struct {
 	unknown          bool    // it may have happened, or happen yet
 	outcome          outcome // of a write
 	value            string  // read
+	turn             int     // of a write among those to its key
 }
 
 func newChecker() *checker {
 	return &checker{
 		batches: map[uint64]string{}, writes: map[int64]op{}, revs: map[uint64]int64{},
-		outcomes: map[uint64]outcome{}, refused: map[uint64]bool{},
+		outcomes: map[uint64]outcome{}, refused: map[uint64]bool{}, happened: map[uint64]time.Duration{},
 	}
 }
 
@@ -69,7 +71,7 @@ func (c *checker) applied(n *node, o op, out outcome) {
 		c.w.fail("%s has %v at rev %d, another node %v", n.id, o, out.rev, first)
 	}
 	if rev, ok := c.revs[o.Number]; !ok {
-		c.revs[o.Number], c.outcomes[o.Number] = out.rev, out
+		c.revs[o.Number], c.outcomes[o.Number], c.happened[o.Number] = out.rev, out, c.w.now
 	} else if rev != out.rev {
 		c.w.fail("%s applied operation %d at rev %d and at rev %d", n.id, o.Number, rev, out.rev)
 	}
@@ -167,13 +169,13 @@ var promptness = map[string]struct{ mean, longest time.Duration }{
 	"lan dead":    {5 * time.Millisecond, 300 * time.Millisecond},
 	"lan deaf":    {5 * time.Millisecond, 300 * time.Millisecond},
 	"lan mute":    {5 * time.Millisecond, 300 * time.Millisecond},
-	"lan parted":  {80 * time.Millisecond, 600 * time.Millisecond},
+	"lan parted":  {80 * time.Millisecond, 1000 * time.Millisecond},
 	"lan lossy":   {120 * time.Millisecond, 1500 * time.Millisecond},
-	"lan stutter": {20 * time.Millisecond, 1200 * time.Millisecond},
+	"lan stutter": {40 * time.Millisecond, 1200 * time.Millisecond},
 	"wan dead":    {500 * time.Millisecond, 2 * time.Second},
 	"wan deaf":    {500 * time.Millisecond, 2 * time.Second},
 	"wan mute":    {500 * time.Millisecond, 2 * time.Second},
-	"wan parted":  {600 * time.Millisecond, 2 * time.Second},
+	"wan parted":  {800 * time.Millisecond, 2 * time.Second},
 	"wan lossy":   {800 * time.Millisecond, 2 * time.Second},
 	"wan stutter": {500 * time.Millisecond, 2 * time.Second},
 }

@@ -45,9 +45,6 @@ func newPlan(r *rand.Rand) plan {
 		mishaps:   pick(r, 0, 3, 8, 16, 30),
 		faulty:    loadTime * 3 / 4,
 	}
-	if p.voters == 1 { // it decides without asking, faster than a follower far away gets through a small window
-		p.window = 1024
-	}
 	if r.IntN(3) > 0 {
 		p.loss = pick(r, 0.01, 0.05, 0.15, 0.3)
 	}

@@ -100,7 +100,7 @@ var faults = []fault{
 	{"silence of a stopped loop", "▲ silence counts only while one's own loop ran", "engine.go",
 		"e.now += min(step, e.cfg.FillDelay)", "e.now += step"},
 	{"log off by one", "a log names its instances", "repair.go",
-		"s := e.window.at(m.Range.Lo + uint64(k))", "s := e.window.at(m.Range.Lo + uint64(k) + 1)"},
+		"s := e.window.at(p.restAt - 1)", "s := e.window.at(p.restAt)"},
 	{"nobody left behind", "a node too far behind takes a snapshot", "repair.go",
 		"	if m.Applied > e.known {\n", "	if m.Applied < e.known {\n"},
 }
