@@ -16,6 +16,7 @@ type Engine struct {
 	known   uint64 // decided without a gap up to here
 	need    uint64 // highest instance that we must come to know: see needs
 	front   uint64 // highest instance known to be used for a batch: see uses
+	in      Message // being taken in; here so that it is not allocated each time
 	out     []Message
 	spare   []Message // the slice that the last Ready lent out
 	results []Decision
@@ -162,7 +163,9 @@ func (e *Engine) Step(m Message) {
 		e.drop()
 		return
 	}
-	handlers[m.Kind](e, &m)
+	e.in = m
+	handlers[m.Kind](e, &e.in)
+	e.in = Message{} // holds nobody's batch
 }
 
 var handlers = [kinds]func(*Engine, *Message){

@@ -166,11 +166,11 @@ func (c *checker) latency() (mean, longest time.Duration) {
 
 // promptness is what clients of healthy nodes may expect while one fault lasts: by latency and drill.
 var promptness = map[string]struct{ mean, longest time.Duration }{
-	"lan dead":    {5 * time.Millisecond, 300 * time.Millisecond},
-	"lan deaf":    {5 * time.Millisecond, 300 * time.Millisecond},
-	"lan mute":    {5 * time.Millisecond, 300 * time.Millisecond},
+	"lan dead":    {5 * time.Millisecond, 600 * time.Millisecond},
+	"lan deaf":    {5 * time.Millisecond, 600 * time.Millisecond},
+	"lan mute":    {5 * time.Millisecond, 600 * time.Millisecond},
 	"lan parted":  {80 * time.Millisecond, 1000 * time.Millisecond},
-	"lan lossy":   {120 * time.Millisecond, 1500 * time.Millisecond},
+	"lan lossy":   {200 * time.Millisecond, 1500 * time.Millisecond},
 	"lan stutter": {40 * time.Millisecond, 1200 * time.Millisecond},
 	"wan dead":    {500 * time.Millisecond, 2 * time.Second},
 	"wan deaf":    {500 * time.Millisecond, 2 * time.Second},
