@@ -142,7 +142,7 @@ func hint(err error) string {
 	case errors.As(err, &hostname):
 		return "If that server is meant, give -tlsname a name that is in the certificate."
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
-		return "If the server wants TLS, add -tls or -tlsca."
+		return "Does the server speak TLS, and doozer not, or the other way round? See -tls."
 	}
 	return ""
 }
