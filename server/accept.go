@@ -143,11 +143,16 @@ func setKeepAlive(nc net.Conn) {
 
 // tcpConn returns the TCP connection that nc is or runs over, nil if none.
 func tcpConn(nc net.Conn) *net.TCPConn {
-	if over, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		nc = over.NetConn()
-	}
-	tcp, _ := nc.(*net.TCPConn)
+	tcp, _ := beneath(nc).(*net.TCPConn)
 	return tcp
+}
+
+// beneath returns what nc runs over, nc itself if nothing.
+func beneath(nc net.Conn) net.Conn {
+	if over, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		return over.NetConn()
+	}
+	return nc
 }
 
 // An occasional tells when it is time to log a condition that goes on. The

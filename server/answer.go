@@ -45,10 +45,6 @@ type answer struct {
 	code   wire.Response_Err // 0 is none
 	detail string            // of OTHER
 
-	// later, if it is set, makes the answer that takes the place of this one
-	// when it is written: it may take longer than the node's loop has time.
-	later func() answer
-
 	cost int // what it counts for while it is queued, in bytes
 }
 
@@ -113,8 +109,8 @@ func (e *encoder) release() {
 func (e *encoder) chunk(answers []answer) (n int, value []byte) {
 	e.buf = e.buf[:0]
 	for i := range answers {
-		a := answers[i].resolved()
-		e.head(&a)
+		a := &answers[i]
+		e.head(a)
 		if len(a.value) > inlineValue {
 			return i + 1, a.value
 		}
@@ -123,14 +119,6 @@ func (e *encoder) chunk(answers []answer) (n int, value []byte) {
 		}
 	}
 	return len(answers), nil
-}
-
-// resolved is the answer to be encoded.
-func (a *answer) resolved() answer {
-	if a.later != nil {
-		return a.later()
-	}
-	return *a
 }
 
 // head appends the frame of a to e.buf, up to its value and without it.

@@ -49,16 +49,18 @@ type conn struct {
 	// there.
 	room chan struct{}
 
-	writers sync.WaitGroup // goroutines made to write
+	helpers sync.WaitGroup // goroutines made to write or to read the store
 
 	mu       sync.Mutex
 	outbox   outbox
 	waiting  waiting
-	writes   int       // under way
-	starved  bool      // the reader waits for room
-	quitting bool      // no more is read
-	deadline time.Time // of all writing, once quitting
-	ended    bool      // nothing more is answered
+	due      []*pending // reads whose rev has come
+	reading  bool       // a goroutine serves those
+	writes   int        // under way
+	starved  bool       // the reader waits for room
+	quitting bool       // no more is read
+	deadline time.Time  // of all writing, once quitting
+	ended    bool       // nothing more is answered
 }
 
 func (s *Server) newConn(nc net.Conn) *conn {
@@ -85,6 +87,19 @@ func (c *conn) serve() {
 	c.quit(time.Now().Add(c.config().WriteTimeout))
 	c.drop()
 	c.flushRest()
+	c.hangUp()
+}
+
+// hangUp closes the connection, over which nothing is written any more. Of TLS
+// that is a farewell, for which a client that was given up is not waited for.
+func (c *conn) hangUp() {
+	c.mu.Lock()
+	broken := c.outbox.broken
+	c.mu.Unlock()
+	if broken {
+		beneath(c.nc).Close()
+		return
+	}
 	c.nc.Close()
 }
 

@@ -531,6 +531,36 @@ func TestWaitingRequestsKeepNoValue(t *testing.T) {
 	assert.T(t, kept < n*size/2, kept)
 }
 
+// A read that waited for its version does not keep it for a client that does
+// not take the answer.
+func TestUnreadAnswersKeepNoVersions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n, size = 64, 1 << 20
+		rig := newRig(t)
+		client := rig.pipe()
+		client.send(req(WAIT, withPath("/a"), withRev(1)))
+		for rev := range int64(n) {
+			client.send(req(GET, withPath("/a"), withRev(rev+2)))
+			client.send(req(WALK, withPath("/?"), withOffset(0), withRev(rev+2)))
+		}
+		synctest.Wait()
+		before := heap()
+		rig.node.set("/a", "") // the writer is stuck with this answer
+		for range n {
+			rig.node.set("/b", strings.Repeat("v", size))
+		}
+		for range 100 { // all of history
+			rig.node.set("/b", "")
+		}
+		synctest.Wait()
+		kept := int64(heap()) - int64(before)
+		assert.T(t, kept < n*size/2, kept)
+		for range 1 + 2*n {
+			assert.Equal(t, int64(1), client.receive().GetRev())
+		}
+	})
+}
+
 // Any number of answers with one value keep that value once.
 func TestAnswersShareValues(t *testing.T) {
 	const n = 300

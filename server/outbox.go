@@ -92,7 +92,7 @@ func (c *conn) enqueue(a answer) {
 	}
 	if !c.outbox.taken {
 		c.outbox.taken = true
-		c.writers.Go(c.drain)
+		c.helpers.Go(c.drain)
 	}
 }
 
@@ -118,7 +118,7 @@ func (c *conn) flushRest() {
 	c.claim()
 	c.mu.Unlock()
 	c.yield()
-	c.writers.Wait()
+	c.helpers.Wait()
 }
 
 // drain writes what is queued until nothing is, and gives up the role of
@@ -142,6 +142,9 @@ func (c *conn) take() *batch {
 	b := c.outbox.queue
 	c.outbox.queue = nil
 	c.outbox.taken = b != nil
+	if b == nil {
+		c.disarm()
+	}
 	return b
 }
 
@@ -238,6 +241,14 @@ func (c *conn) writeSlices(b net.Buffers) error {
 // failed, and not for want of time for the rest.
 func stuck(n int64, err error) bool {
 	return err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded))
+}
+
+// disarm takes back the deadline of the last write: TLS itself writes at times,
+// and cannot go on if that fails. The caller holds c.mu.
+func (c *conn) disarm() {
+	if !c.quitting {
+		_ = c.nc.SetWriteDeadline(time.Time{})
+	}
 }
 
 // arm sets the deadline of the next write.

@@ -43,15 +43,54 @@ func (c *conn) version(r *request) (*store.Snapshot, error) {
 }
 
 // readLater answers r by f once the rev that it asks for is applied. The node's
-// loop only queues that; f runs when the answer is written.
+// loop only queues that, for f may take longer than it has time; and f does not
+// wait for the client to take the answer, which would keep the version alive.
 func (c *conn) readLater(r *request, f read) {
 	late := *r
 	late.value = nil // whatever it is, it is not worth keeping
 	c.await(r.tag, func(p *pending) (*store.Waiter, error) {
 		return c.node.Store().AwaitRev(late.rev, func(s *store.Snapshot) {
-			c.settle(p, answer{later: func() answer { return answerBy(f, s, &late) }})
+			c.readSoon(p, func() answer { return answerBy(f, s, &late) })
 		})
 	})
+}
+
+// readSoon settles p with what f makes, on another goroutine.
+func (c *conn) readSoon(p *pending, f func() answer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !p.listed {
+		return
+	}
+	p.read = f
+	c.due = append(c.due, p)
+	if !c.reading {
+		c.reading = true
+		c.helpers.Go(c.readDue)
+	}
+}
+
+func (c *conn) readDue() {
+	for p := c.nextDue(); p != nil; p = c.nextDue() {
+		c.settle(p, p.read())
+	}
+}
+
+// nextDue takes the next read that is due and was not cancelled or dropped; or
+// if there is none, it returns nil, and the goroutine that reads has to end.
+func (c *conn) nextDue() *pending {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.due) > 0 {
+		p := c.due[0]
+		c.due[0] = nil // the array stays and would keep the version alive
+		c.due = c.due[1:]
+		if p.listed {
+			return p
+		}
+	}
+	c.due, c.reading = nil, false
+	return nil
 }
 
 // answerBy is the answer of f to r.

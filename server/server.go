@@ -102,6 +102,7 @@ func (s *Server) ServeConn(nc net.Conn) {
 func (s *Server) open(nc net.Conn) *conn {
 	c := s.newConn(nc)
 	if !s.admit(c) {
+		c.cancel() // or the server's context remembers it
 		nc.Close()
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -152,6 +153,20 @@ func TestTooManyConnections(t *testing.T) {
 	})
 }
 
+// A connection that is refused leaves nothing behind.
+func TestRefusedConnectionsAreForgotten(t *testing.T) {
+	const n, size = 20000, 32
+	rig := newRig(t, func(c *Config) { c.MaxConns = 1 })
+	rig.pipe().roundTrip(req(REV), &wire.Response{Tag: ptr[int32](1), Rev: ptr[int64](0)})
+	before := heap()
+	for range n {
+		_, ours := net.Pipe()
+		rig.srv.ServeConn(ours)
+	}
+	kept := int64(heap()) - int64(before)
+	assert.T(t, kept < n*size, kept)
+}
+
 func TestServe(t *testing.T) {
 	rig := newRig(t)
 	addr := rig.listen().Addr().String()
@@ -256,6 +271,54 @@ func TestTLS(t *testing.T) {
 	client.roundTrip(req(GET, withPath("/small")), &wire.Response{Tag: ptr[int32](1), Rev: ptr[int64](1), Value: []byte("v")})
 	assert.Equal(t, 1, len(out.writes), "size and body are one record")
 	client.hangUp()
+}
+
+// tlsPipe returns a client that is connected in memory, by TLS, and what the
+// server's side runs over.
+func (r *rig) tlsPipe() (*testClient, *deadlines) {
+	r.t.Helper()
+	cert, pool := certificate(r.t.(*testing.T))
+	theirs, ours := net.Pipe()
+	under := &deadlines{Conn: ours}
+	return r.connect(
+		tls.Client(theirs, &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}),
+		tls.Server(under, &tls.Config{Certificates: []tls.Certificate{cert}})), under
+}
+
+// deadlines remembers the deadline of writing.
+type deadlines struct {
+	net.Conn
+	write atomic.Pointer[time.Time]
+}
+
+func (c *deadlines) SetWriteDeadline(t time.Time) error {
+	c.write.Store(&t)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// TLS may have something to say at any time, and cannot go on if that fails: so
+// no deadline of an answer is left behind.
+func TestNoDeadlineIsLeftBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, under := newRig(t).tlsPipe()
+		client.roundTrip(req(REV), &wire.Response{Tag: ptr[int32](1), Rev: ptr[int64](0)})
+		synctest.Wait()
+		assert.T(t, under.write.Load().IsZero(), under.write.Load())
+	})
+}
+
+// The farewell of TLS is not for a client that takes nothing.
+func TestClientThatNeverReadsByTLS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := newRig(t)
+		client, _ := rig.tlsPipe()
+		client.roundTrip(req(REV), &wire.Response{Tag: ptr[int32](1), Rev: ptr[int64](0)})
+		start := time.Now()
+		client.send(req(REV))
+		<-client.ended
+		assert.Equal(t, DefaultWriteTimeout, time.Since(start))
+		assert.Equal(t, uint64(1), rig.srv.Stats().Cut)
+	})
 }
 
 // Whoever does not speak TLS to a TLS port is gone soon.

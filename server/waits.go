@@ -13,6 +13,7 @@ import (
 type pending struct {
 	tag        tag
 	waiter     *store.Waiter // the reader's, once it waits
+	read       func() answer // set once it is a read that is due
 	listed     bool
 	prev, next *pending // with the same tag
 }

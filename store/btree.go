@@ -21,8 +21,8 @@ const mergeAt = fanout / 2
 // deletes: why free-at-empty is better than merge-at-half, 1993).
 type node struct {
 	// names of the entries; or, where there are kids, for each kid a name that
-	// is not greater than those in it but greater than all those before it. The
-	// first is never looked at: the first kid takes whatever is less.
+	// is not greater than those in it but greater than all those before it. For
+	// the first kid, which takes whatever is less than the second, that is "".
 	names names
 	slots []*entry // of a leaf
 	kids  []*node  // of other nodes
@@ -132,8 +132,8 @@ func (n *node) filesBefore(name string) int {
 func (n *node) edit(name string, change func(old *entry) *entry) *node {
 	root := n.edited(name, change)
 	if root.size() > fanout {
-		left, right := root.split(name)
-		return parentOf(packNames("", string(right.names.at(0))), []*node{left, right})
+		left, bound, right := root.split(name)
+		return parentOf(packNames("", bound), []*node{left, right})
 	}
 	for len(root.kids) == 1 {
 		root = root.kids[0]
@@ -177,12 +177,15 @@ func (n *node) withKid(i int, kid *node, name string) *node {
 	m := &node{names: n.names, entries: n.entries - old.entries + kid.entries, files: n.files - old.files + kid.files}
 	switch {
 	case kid.size() > fanout:
-		left, right := kid.split(name)
-		m.names = n.names.insert(i+1, string(right.names.at(0)))
+		left, bound, right := kid.split(name)
+		m.names = n.names.insert(i+1, bound)
 		m.kids = inserted(n.kids, i+1, right)
 		m.kids[i] = left
 	case kid.size() == 0:
 		m.names = n.names.remove(i)
+		if i == 0 && len(n.kids) > 1 {
+			m.names = n.names.remove(1) // the second becomes the first
+		}
 		m.kids = removed(n.kids, i)
 	default:
 		m.kids = replaced(n.kids, i, kid)
@@ -193,19 +196,24 @@ func (n *node) withKid(i int, kid *node, name string) *node {
 	return m
 }
 
-// split returns n as two nodes. Usually they get half each; but if name, which
-// made n too large, went to the end, then only the last slot moves, for names
-// that come in order would leave half-filled nodes behind.
-func (n *node) split(name string) (left, right *node) {
-	cut := n.size() / 2
-	if string(n.names.at(n.size()-1)) <= name {
-		cut = n.size() - 1
+// split returns n as two nodes, and a bound between them: the least name of the
+// right one, or less. Usually they get half each; but if name, which made n too
+// large, went to the end, then only the last slot moves, for names that come in
+// order would leave half-filled nodes behind.
+func (n *node) split(name string) (left *node, bound string, right *node) {
+	list := n.names.unpack()
+	cut := len(list) / 2
+	if list[len(list)-1] <= name {
+		cut = len(list) - 1
 	}
-	ln, rn := n.names.slice(0, cut), n.names.slice(cut, n.size())
+	bound = list[cut]
 	if n.isLeaf() {
-		return leafOf(ln, slices.Clone(n.slots[:cut])), leafOf(rn, slices.Clone(n.slots[cut:]))
+		left = leafOf(packNames(list[:cut]...), slices.Clone(n.slots[:cut]))
+		return left, bound, leafOf(packNames(list[cut:]...), slices.Clone(n.slots[cut:]))
 	}
-	return parentOf(ln, slices.Clone(n.kids[:cut])), parentOf(rn, slices.Clone(n.kids[cut:]))
+	left = parentOf(packNames(list[:cut]...), slices.Clone(n.kids[:cut]))
+	list[cut] = "" // the bound of a first kid
+	return left, bound, parentOf(packNames(list[cut:]...), slices.Clone(n.kids[cut:]))
 }
 
 // mergeAround merges the i-th kid, which lost a slot, with a neighbour if they
@@ -229,7 +237,7 @@ func (n *node) merge(i int) {
 	if left.isLeaf() {
 		left = leafOf(packNames(slices.Concat(left.names.unpack(), list)...), slices.Concat(left.slots, right.slots))
 	} else {
-		list[0] = string(n.names.at(i + 1)) // right itself does not keep it
+		list[0] = string(n.names.at(i + 1)) // is the first no more
 		left = parentOf(packNames(slices.Concat(left.names.unpack(), list)...), slices.Concat(left.kids, right.kids))
 	}
 	n.names = n.names.remove(i + 1)

@@ -104,6 +104,8 @@ func (c *nodeCheck) shape(n *node, depth int) error {
 		return fmt.Errorf("%d slots, more than %d", n.size(), fanout)
 	case n.size() == 0 && depth > 0:
 		return fmt.Errorf("no slots")
+	case !n.isLeaf() && len(n.names.at(0)) > 0:
+		return fmt.Errorf("the first kid begins at %q", n.names.at(0))
 	case depth == 0 && len(n.kids) == 1:
 		return fmt.Errorf("a root with one kid")
 	}

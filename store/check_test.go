@@ -30,6 +30,7 @@ func TestCheckFinds(t *testing.T) {
 			*root(s) = *parentOf(packNames("", "z"), []*node{&n, deep})
 		}},
 		{"no slots", func(s *Store) { n := *root(s); *root(s) = *parentOf(packNames("", "z"), []*node{&n, emptyNode()}) }},
+		{"the first kid begins at", func(s *Store) { n := *root(s); *root(s) = *parentOf(packNames("a", "b"), []*node{&n, &n}) }},
 		{"begins at", func(s *Store) { n := *root(s); *root(s) = *parentOf(packNames("", "a"), []*node{&n, &n}) }},
 		{"in a node from", func(s *Store) { n := *root(s); *root(s) = *parentOf(packNames("", "z"), []*node{&n, &n}) }},
 

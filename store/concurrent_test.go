@@ -5,50 +5,80 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-
-	"github.com/bmizerany/assert"
 )
 
 const (
 	concurrentRevs    = 3000
 	concurrentReaders = 4
+	concurrentHistory = 64
 )
 
-// TestConcurrently has readers and watchers at work while the writer writes; it
-// is for the race detector, and for what must hold at any time.
+// TestConcurrently has readers at work, and some who wait and cancel, while the
+// writer writes; it is for the race detector, and for what must hold at any
+// time.
 func TestConcurrently(t *testing.T) {
-	s := checked(t, New(64))
+	s := checked(t, New(concurrentHistory))
 	done := make(chan struct{})
-	var readers sync.WaitGroup
+	var others sync.WaitGroup
 	for i := range concurrentReaders {
-		readers.Go(func() { readWhile(t, s, done, uint64(i)) })
-		readers.Go(func() { cancelWhile(t, s, done, uint64(i)) })
+		others.Go(func() { readWhile(t, s, done, uint64(i)) })
+		others.Go(func() { cancelWhile(t, s, done, uint64(i)) })
 	}
-	watcher := make(chan int64, concurrentRevs) // room for all: the writer must not block
-	assert.Equal(t, nil, watchAll(s, 1, watcher))
+	writeRevs(s)
+	close(done)
+	others.Wait()
+	assertNoWaits(t, s)
+}
+
+func writeRevs(s *Store) {
 	for rev := range concurrentRevs {
 		set(s, fmt.Sprintf("/d%d/f%d", rev%3, rev%100), Clobber, fmt.Sprint(rev+1))
 	}
-	close(done)
-	readers.Wait()
-	for rev := range int64(concurrentRevs) {
-		assert.Equal(t, rev+1, <-watcher)
-	}
-	assert.Equal(t, 1, s.Waits())
 }
 
-// watchAll sends the rev of each event from rev on.
-func watchAll(s *Store, rev int64, to chan<- int64) error {
-	all, err := ParseGlob("/**")
-	if err == nil {
-		_, err = s.Wait(all, rev, func(e Event) {
-			to <- e.Rev
-			if err := watchAll(s, e.Rev+1, to); err != nil {
-				panic(err)
-			}
-		})
+// TestWatchConcurrently has watchers register each wait while the writer writes.
+// Each must see every rev, and each reader of a rev to come exactly that.
+func TestWatchConcurrently(t *testing.T) {
+	s := checked(t, New(concurrentRevs))
+	var others sync.WaitGroup
+	for range concurrentReaders {
+		others.Go(func() { watchAll(t, s) })
+		others.Go(func() { awaitAll(t, s) })
 	}
-	return err
+	writeRevs(s)
+	others.Wait()
+	assertNoWaits(t, s)
+}
+
+func watchAll(t *testing.T, s *Store) {
+	all := mustGlob(t, "/**")
+	for rev := int64(1); rev <= concurrentRevs; rev++ {
+		fired := make(chan Event, 1)
+		_, err := s.Wait(all, rev, func(e Event) { fired <- e })
+		if err != nil {
+			t.Errorf("wait for rev %d: %v", rev, err)
+			return
+		}
+		if e := <-fired; e.Rev != rev {
+			t.Errorf("rev %d instead of %d", e.Rev, rev)
+			return
+		}
+	}
+}
+
+func awaitAll(t *testing.T, s *Store) {
+	for rev := int64(1); rev <= concurrentRevs; rev += 1 + rev%3 {
+		fired := make(chan *Snapshot, 1)
+		_, err := s.AwaitRev(rev, func(s *Snapshot) { fired <- s })
+		if err != nil {
+			t.Errorf("await rev %d: %v", rev, err)
+			return
+		}
+		if s := <-fired; s.Rev() != rev {
+			t.Errorf("rev %d instead of %d", s.Rev(), rev)
+			return
+		}
+	}
 }
 
 // readWhile reads versions until done, each of which must be whole: what was
@@ -62,13 +92,14 @@ func readWhile(t *testing.T, s *Store, done <-chan struct{}, seed uint64) {
 			t.Errorf("rev %d after %d", newest.Rev(), last)
 		}
 		last = newest.Rev()
-		rev := last - random.Int64N(70)
-		at, err := s.At(rev)
-		if err == nil && at.Rev() != max(rev, 1) {
+		rev := max(1, last-random.Int64N(70))
+		switch at, err := s.At(rev); {
+		case err == nil && at.Rev() != rev:
 			t.Errorf("rev %d for %d", at.Rev(), rev)
-		}
-		if err == nil {
+		case err == nil:
 			checkBodies(t, at, all)
+		case last > 0 && (err != ErrTooLate || s.Snapshot().Rev()-rev < concurrentHistory-1):
+			t.Errorf("rev %d of %d: %v", rev, s.Snapshot().Rev(), err)
 		}
 	}
 }

@@ -103,9 +103,6 @@ func (k names) remove(i int) names {
 	return c
 }
 
-// slice returns the names from the i-th to before the j-th.
-func (k names) slice(i, j int) names { return packNames(k.unpack()[i:j]...) }
-
 // unpack returns the names as a list.
 func (k names) unpack() []string {
 	list := make([]string, k.len())

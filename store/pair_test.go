@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -44,7 +45,7 @@ func newPair(t failer, choose func(n int) int) *pair {
 // pairSteps are what a pair does, the frequent ones several times.
 var pairSteps = []func(*pair){
 	(*pair).mutate, (*pair).mutate, (*pair).mutate, (*pair).mutate, (*pair).mutate, (*pair).mutate,
-	(*pair).wait, (*pair).wait, (*pair).await, (*pair).cancel, (*pair).read, (*pair).walk, (*pair).garble,
+	(*pair).wait, (*pair).wait, (*pair).await, (*pair).cancel, (*pair).read, (*pair).walk, (*pair).garble, (*pair).run,
 }
 
 // step does one thing and compares.
@@ -97,7 +98,20 @@ func (p *pair) rev() int64 {
 }
 
 func (p *pair) mutate() {
-	m := Mutation{Op: pick(p, Set, Set, Del), Path: p.path(), Guard: p.guard()}
+	p.apply(Mutation{Op: pick(p, Set, Set, Del), Path: p.path(), Guard: p.guard()})
+}
+
+// run sets or deletes more files than a node holds.
+func (p *pair) run() {
+	m := Mutation{Op: pick(p, Set, Set, Del), Guard: Clobber}
+	first, stride := p.choose(100), pick(p, 1, 99, 7)
+	for i := range p.choose(2 * fanout) {
+		m.Path = fmt.Sprintf("/b/%d", (first+i*stride)%100)
+		p.apply(m)
+	}
+}
+
+func (p *pair) apply(m Mutation) {
 	if m.Op == Set {
 		m.Body = []byte(strings.Repeat("v", p.choose(3)))
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -284,6 +285,24 @@ func TestWalk(t *testing.T) {
 	} {
 		assert.Equal(t, want, walk(t, s, glob), glob)
 	}
+}
+
+func TestWalkOfTheGreatestNames(t *testing.T) {
+	s := storeOf(t, "/y /yz/zz/z /z /zz /zz-/z /zzz/z /zzzz").Snapshot()
+	assert.Equal(t, "/z /zz /zz-/z /zzz/z /zzzz", walk(t, s, "/z**"))
+	assert.Equal(t, "/z /zz /zzzz", walk(t, s, "/z*"))
+	assert.Equal(t, "/yz/zz/z", walk(t, s, "/yz/z**"))
+}
+
+func TestWalkOfManyFiles(t *testing.T) {
+	const dirs, files = 50, 60
+	var paths []string
+	for i := range dirs * files {
+		paths = append(paths, fmt.Sprintf("/d%02d/f%02d", i/files, i%files))
+	}
+	s := storeOf(t, strings.Join(paths, " ")).Snapshot()
+	assert.Equal(t, strings.Join(paths, " "), walk(t, s, "/d*/**"))
+	assert.Equal(t, strings.Join(paths[7*files:8*files], " "), walk(t, s, "/*07/*"))
 }
 
 // The last of several listings that take turns go on where they were.

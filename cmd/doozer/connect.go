@@ -68,10 +68,19 @@ func (c *call) limited(ctx context.Context, f func(context.Context) error) error
 	return err
 }
 
+// A dialError is why there never was a connection.
+type dialError struct{ error }
+
+func (e dialError) Unwrap() error { return e.error }
+
 func (c *call) dial(ctx context.Context) (*client.Client, error) {
 	config, err := c.tls.config()
 	if err != nil {
 		return nil, err
 	}
-	return client.DialURI(ctx, c.uri, c.bootURI, client.Config{TLS: config})
+	cl, err := client.DialURI(ctx, c.uri, c.bootURI, client.Config{TLS: config})
+	if err != nil {
+		return nil, dialError{err}
+	}
+	return cl, nil
 }

@@ -123,6 +123,7 @@ func message(err error) string {
 func hint(err error) string {
 	var (
 		answer   *client.Error
+		dial     dialError
 		resolve  *net.DNSError
 		notTLS   tls.RecordHeaderError
 		unknown  x509.UnknownAuthorityError
@@ -141,8 +142,13 @@ func hint(err error) string {
 		return "If the certificate is to be trusted, give it, or its authority's, to -tlsca."
 	case errors.As(err, &hostname):
 		return "If that server is meant, give -tlsname a name that is in the certificate."
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
-		return "If the server wants TLS, add -tls or -tlsca."
+	case errors.As(err, &dial) && hungUp(err):
+		return "Does the server speak TLS, and doozer not, or the other way round? See -tls."
 	}
 	return ""
+}
+
+// hungUp reports whether the server ended a connection.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }

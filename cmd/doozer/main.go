@@ -2,7 +2,7 @@
 // the files of a cluster.
 //
 // Its grammar, outputs and exit statuses are relied on by scripts; doc/doozer.1
-// states them. The program is a table of commands (commands.go), a parser that
+// states them. The program is a table of commands (command.go), a parser that
 // turns arguments into a call of one of them (call.go), and one small file per
 // command. Everything a command may touch of its process comes to it as an
 // [env], so that nothing here depends on global state, and every error ends in

@@ -120,14 +120,14 @@ const maxVisitors = 1000
 
 // doorCommand opens an address that leads to the node, or, with the word
 // nowhere, to silence. It sets the variable NAME to it. A door that was shut
-// opens again at its old address.
+// opens again.
 func doorCommand(ts *testscript.TestScript, args []string) {
 	name, b := args[0], benchOf(ts)
-	addr := "127.0.0.1:0"
-	if old := b.doors[name]; old != nil {
-		addr = old.listener.Addr().String()
+	if d := b.doors[name]; d != nil {
+		d.open()
+		return
 	}
-	l, err := net.Listen("tcp", addr)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
 	d := &door{listener: l, answers: make(chan struct{}, maxVisitors)}
 	b.doors[name] = d
@@ -136,7 +136,10 @@ func doorCommand(ts *testscript.TestScript, args []string) {
 		lead = nowhere
 	}
 	go d.serve(lead)
-	ts.Defer(d.shut)
+	ts.Defer(func() {
+		l.Close()
+		d.shut()
+	})
 	ts.Setenv(name, l.Addr().String())
 }
 
@@ -158,7 +161,8 @@ func doorOf(ts *testscript.TestScript, name string) *door {
 	return d
 }
 
-// shutCommand shuts a door: nobody gets in, and who is in is cut off.
+// shutCommand shuts a door: who is in is cut off, and who comes is at once. (To
+// stop listening would give the address to whoever wants a free one.)
 func shutCommand(ts *testscript.TestScript, args []string) { doorOf(ts, args[0]).shut() }
 
 // visitorCommand waits until somebody came in, who was not waited for before, and
@@ -182,7 +186,7 @@ func (d *door) serve(lead func() (net.Conn, error)) {
 	}
 }
 
-// admit reports whether a connection came before the door was shut.
+// admit reports whether the door is open.
 func (d *door) admit(outer, inner net.Conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -208,8 +212,13 @@ func carry(from, to net.Conn) {
 	to.Close()
 }
 
+func (d *door) open() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.isShut = false
+}
+
 func (d *door) shut() {
-	d.listener.Close()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.isShut = true

@@ -98,14 +98,19 @@ func bystander(t *testing.T, addr string) (stop func()) {
 	}
 }
 
+// writeAndRead reads what it has written more than once: writes by the
+// thousand would push what an attack waits for out of history.
 func writeAndRead(c *raw.Conn, i int) error {
+	const reads = 20
 	set, err := c.Ask("SET path=/bystander rev=-1 value=%d", i)
 	if err != nil || set.Err != 0 {
-		return fmt.Errorf("SET: %+v %w", set, err)
+		return fmt.Errorf("SET: %+v %v", set, err)
 	}
-	got, err := c.Ask("GET path=/bystander")
-	if err != nil || got.Rev != set.Rev || got.Value != fmt.Sprint(i) {
-		return fmt.Errorf("GET after %+v: %+v %w", set, got, err)
+	for range reads {
+		got, err := c.Ask("GET path=/bystander")
+		if err != nil || got.Rev != set.Rev || got.Value != fmt.Sprint(i) {
+			return fmt.Errorf("GET after %+v: %+v %v", set, got, err)
+		}
 	}
 	return nil
 }
@@ -410,11 +415,14 @@ func attackSlowHalves(t *testing.T, addr string) {
 
 func attackLargeValues(t *testing.T, addr string) {
 	for _, size := range []int{maxValue + 1, 30 << 20, maxFrame - 100} {
+		frame := raw.Frame(raw.Request(fmt.Sprintf("tag=7 SET path=/large rev=-1 value=%d*x", size)))
 		c := dial(t, addr)
-		for tag := range 4 {
-			a := ask(t, c, "tag=%d SET path=/large rev=-1 value=%d*x", tag, size)
-			assert.Equal(t, raw.Answer{Tag: int64(tag), Err: 127, Detail: a.Detail}, a)
-			assert.T(t, strings.Contains(a.Detail, fmt.Sprint(maxValue)), a.Detail)
+		for range 2 {
+			_, err := c.Write(frame)
+			assert.Equal(t, nil, err)
+			got, err := c.Recv()
+			assert.Equal(t, nil, err)
+			assert.Equal(t, nil, raw.Match(fmt.Sprintf(`tag=7 err=OTHER detail~"%d"`, maxValue), got))
 		}
 		c.Close()
 	}

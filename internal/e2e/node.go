@@ -82,7 +82,8 @@ func (b Binaries) Start(o Options) (*Node, error) {
 		cmd:    exec.Command(b.Doozerd, append(flags, o.Flags...)...),
 		exited: make(chan struct{}),
 	}
-	n.cmd.Env = append(Environ(), o.Env...)
+	// Built with the race detector, a program sleeps for a second at its end.
+	n.cmd.Env = append(append(Environ(), "GORACE=atexit_sleep_ms=0"), o.Env...)
 	n.cmd.Stdout = &n.stdout
 	pipe, err := n.cmd.StderrPipe()
 	if err != nil {

@@ -16,7 +16,6 @@ type plan struct {
 	clients     int
 	keys        int
 	think       time.Duration // longest pause of a client between two operations
-	delay       [][2]time.Duration
 	latency     string
 	loss        float64
 	duplication float64
