@@ -3,6 +3,7 @@ module github.com/ha/doozerd
 go 1.26.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/bmizerany/assert v0.0.0-20160611221934-b7ed37b82869
 	github.com/golang/protobuf v1.5.4
 	github.com/kr/pretty v0.3.1
@@ -14,13 +15,6 @@ require (
 
 require (
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
-<<<<<<< HEAD
-	github.com/anishathalye/porcupine v1.3.1 // indirect
-	github.com/bmizerany/assert v0.0.0-20160611221934-b7ed37b82869 // indirect
-	github.com/golang/protobuf v1.5.4 // indirect
-	github.com/kr/pretty v0.3.1 // indirect
-=======
->>>>>>> main
 	github.com/kr/text v0.2.0 // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.41.0 // indirect
