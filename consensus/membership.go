@@ -145,7 +145,7 @@ func (e *Engine) failJumped(instance uint64) {
 		e.fail(f, ErrUnknown)
 	}
 	e.proposer.flights = keep
-	for i := e.handed + 1; i <= instance; i++ {
+	for i := e.window.applied + 1; i <= instance; i++ {
 		s := e.window.at(i)
 		if s == nil {
 			break

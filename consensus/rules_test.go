@@ -214,6 +214,44 @@ func TestSnapshotOfAnotherClusterIsRefused(t *testing.T) {
 	assert.Equal(t, uint64(0), e.LastApplied())
 }
 
+// What a snapshot jumps over ends with ErrUnknown: in flight, decided, or handed out and not applied.
+func TestSnapshotEndsWhatItJumpsOver(t *testing.T) {
+	e := lone(t) // a owns 3, 6, 9, 12, 15
+	accepted := func(i uint64) {
+		e.Step(Message{Kind: Accepted, From: "b", To: "a", Owner: "a", Range: one(i)})
+	}
+	for tag := uint64(1); tag <= 3; tag++ {
+		assert.Equal(t, nil, e.Propose(tag, []byte("x")))
+		e.Ready() // each its own batch, at 3, 6 and 9
+	}
+	e.Step(Message{Kind: Skip, From: "b", To: "a", Skip: Range{1, 5}})
+	e.Step(Message{Kind: Skip, From: "c", To: "a", Skip: Range{1, 5}})
+	accepted(3)
+	assert.Equal(t, 4, len(e.Ready().Decisions)) // handed out, and not applied
+	accepted(6)
+	ok, err := e.Install(Snapshot{Instance: 10, Eras: []Era{{From: 1, Voters: []string{"a", "b", "c"}}}})
+	assert.Equal(t, nil, err)
+	assert.T(t, ok)
+	ended := map[uint64]error{}
+	for _, f := range e.Ready().Failures {
+		ended[f.Tag] = f.Err
+	}
+	assert.Equal(t, map[uint64]error{1: ErrUnknown, 2: ErrUnknown, 3: ErrUnknown}, ended)
+}
+
+// What we promised and accepted above a snapshot is not forgotten.
+func TestSnapshotKeepsPromisesAndVotesAboveIt(t *testing.T) {
+	e := lone(t)
+	e.Step(Message{Kind: Prepare, From: "c", To: "a", Owner: "b", Range: one(13), Ballot: 5})
+	e.Step(Message{Kind: Suggest, From: "c", To: "a", Owner: "c", Range: one(14), Batch: Batch{Proposer: "c", Seq: 1}})
+	ok, err := e.Install(Snapshot{Instance: 10, Eras: []Era{{From: 1, Voters: []string{"a", "b", "c"}}}})
+	assert.Equal(t, nil, err)
+	assert.T(t, ok)
+	assert.Equal(t, uint64(5), e.window.at(13).acceptor.promised)
+	assert.Equal(t, "c", e.window.at(14).acceptor.batch.Proposer)
+	assert.Equal(t, 16, len(e.window.slots))
+}
+
 func TestConfigErrorsNameTheField(t *testing.T) {
 	good := Config{ID: "a", Rand: rand.New(rand.NewPCG(1, 1))}
 	assert.Equal(t, nil, good.Validate())

@@ -77,7 +77,7 @@ func (e *Engine) onSkip(m *Message) { e.heardSkip(m.From, m.Skip) }
 // it has used its ballot 0 there.
 func (e *Engine) heardSkip(from string, r Range) {
 	for s := range e.window.owned(r, from) {
-		if s.acceptor.voted && s.acceptor.ballot == 0 {
+		if s.acceptor.voted && !s.acceptor.batch.Noop() {
 			e.drop()
 			continue
 		}
