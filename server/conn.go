@@ -42,7 +42,7 @@ type conn struct {
 	request request
 	access  access
 	walker  *store.Walker // nil before the first WALK
-	watch   watch
+	lookout lookout
 	mine    bool // the reader is the one that writes
 
 	// room has a token when something that the reader was starved of may be
@@ -73,7 +73,7 @@ func (s *Server) newConn(nc net.Conn) *conn {
 		room:   make(chan struct{}, 1),
 	}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
-	c.watch.conn = c
+	c.lookout.conn = c
 	return c
 }
 

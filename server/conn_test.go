@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -639,4 +640,28 @@ func TestNodeErrors(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	assert.Equal(t, refusal{code: wire.Response_NOENT}, refuse(fmt.Errorf("wrapped: %w", store.ErrNoEnt)))
 	assert.Equal(t, other("bad mutation"), refuse(store.ErrBadMutation))
+}
+
+// CANCEL may come while what it is for is being answered: each of that is
+// answered once, and before it.
+func TestCancelOfWhatIsBeingAnswered(t *testing.T) {
+	const rounds, n = 20, 1000
+	rig := newRig(t)
+	client := rig.dial()
+	for range rounds {
+		next := withRev(rig.node.store.Snapshot().Rev() + 1)
+		for range n {
+			client.send(req(WAIT, withTag(7), withPath("/a"), next), req(WALK, withTag(7), withPath("/?"), withOffset(0), next))
+		}
+		client.call(req(REV))
+		var set sync.WaitGroup
+		set.Go(func() { rig.node.set("/a", "") })
+		client.send(req(CANCEL, withOther(7)))
+		for range 2 * n {
+			assert.Equal(t, int32(7), client.receive().GetTag())
+		}
+		client.expect(&wire.Response{Tag: ptr[int32](1)})
+		set.Wait()
+		client.roundTrip(req(NOP, withTag(2)), &wire.Response{Tag: ptr[int32](2)}, "nothing in between")
+	}
 }

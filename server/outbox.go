@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// spareBatch is how many answers a batch that is kept for the next time
+	// spareBundle is how many answers a bundle that is kept for the next time
 	// may have room for.
-	spareBatch = 1024
+	spareBundle = 1024
 
 	// tlsPiece is how much is given to TLS at once, in bytes. TLS cannot go on
 	// after a write that timed out, so a piece has to go out within the
@@ -28,31 +28,31 @@ var errGone = errors.New("connection given up")
 // goroutine at a time writes them: it took that role when nobody had it, and
 // has it until it finds the outbox empty.
 type outbox struct {
-	queue  *batch // nil if empty
-	held   int    // bytes of all answers not yet written
-	taken  bool   // somebody has the role of writing
-	broken bool   // nothing can be written any more
+	queue  *bundle // nil if empty
+	held   int     // bytes of all answers not yet written
+	taken  bool    // somebody has the role of writing
+	broken bool    // nothing can be written any more
 }
 
-// A batch is answers in the order in which they are written.
-type batch struct{ answers []answer }
+// A bundle is answers in the order in which they are written.
+type bundle struct{ answers []answer }
 
-// batches caches batches that no connection needs at the moment.
-var batches = sync.Pool{New: func() any { return new(batch) }}
+// bundles caches bundles that no connection needs at the moment.
+var bundles = sync.Pool{New: func() any { return new(bundle) }}
 
 // release forgets the answers of b and gives it back to the cache.
-func (b *batch) release() {
+func (b *bundle) release() {
 	clear(b.answers)
 	b.answers = b.answers[:0]
-	if cap(b.answers) <= spareBatch {
-		batches.Put(b)
+	if cap(b.answers) <= spareBundle {
+		bundles.Put(b)
 	}
 }
 
 // add queues a.
 func (o *outbox) add(a answer) {
 	if o.queue == nil {
-		o.queue = batches.Get().(*batch)
+		o.queue = bundles.Get().(*bundle)
 	}
 	a.cost = answerOverhead + len(a.path) + len(a.detail)
 	if last := len(o.queue.answers) - 1; last < 0 || !a.sharesValue(&o.queue.answers[last]) {
@@ -127,7 +127,7 @@ func (c *conn) drain() {
 	e := encoders.Get().(*encoder)
 	defer e.release()
 	for b := c.take(); b != nil; b = c.take() {
-		if err := c.writeBatch(e, b); err != nil {
+		if err := c.writeBundle(e, b); err != nil {
 			c.lost(err)
 		}
 		b.release()
@@ -136,7 +136,7 @@ func (c *conn) drain() {
 
 // take removes everything that is queued and returns it; or if nothing is, it
 // gives up the role of writing and returns nil.
-func (c *conn) take() *batch {
+func (c *conn) take() *bundle {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.outbox.queue
@@ -158,9 +158,9 @@ func (c *conn) lost(err error) {
 	c.giveUp()
 }
 
-// writeBatch writes the answers of b, few at a time, so that what they take in
+// writeBundle writes the answers of b, few at a time, so that what they take in
 // memory does not depend on how many share a value.
-func (c *conn) writeBatch(e *encoder, b *batch) error {
+func (c *conn) writeBundle(e *encoder, b *bundle) error {
 	for rest := b.answers; len(rest) > 0; {
 		n, value := e.chunk(rest)
 		if err := c.send(e.buf, value); err != nil {

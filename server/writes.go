@@ -55,8 +55,8 @@ func nop(c *conn, r *request) error {
 // while.
 func (c *conn) submit(t tag, propose func() error) error {
 	c.yield()
-	c.watch.begin()
-	defer c.watch.end()
+	c.lookout.begin()
+	defer c.lookout.end()
 	if err := c.until(c.beginWrite); err != nil {
 		return err
 	}

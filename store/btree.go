@@ -2,8 +2,9 @@ package store
 
 import "slices"
 
-// fanout is how many slots a node has at most. A smaller one copies less per
-// change, a larger one misses the cache less often; see BenchmarkApply.
+// fanout is how many slots a node has at most. With fewer, a large directory
+// has more levels to go down; with more, a change copies more and each rev in
+// history is larger. See BenchmarkApply and BenchmarkMemory.
 const fanout = 32
 
 // mergeAt is how many slots two neighbours may have together for them to

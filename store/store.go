@@ -30,7 +30,9 @@ func (s *Store) Apply(mutation []byte) Event {
 	return v.event
 }
 
-// publish makes v the newest version and returns the waits that it ends.
+// publish makes v the newest version and returns the waits that it ends. It
+// holds the lock for both: else a wait could register in between for the next
+// rev, and be ended by this.
 func (s *Store) publish(v *version) []*Waiter {
 	s.waits.mu.Lock()
 	defer s.waits.mu.Unlock()
@@ -119,17 +121,24 @@ func (s *Store) wait(w *Waiter) (*Waiter, error) {
 
 // findOrAdd returns the version that w waits for, or if it is still to come
 // registers w. The long look at history is without the lock, which would keep
-// the writer waiting; the short one, under it, is for what was added meanwhile.
+// the writer waiting.
 func (s *Store) findOrAdd(w *Waiter) (*version, error) {
 	seen := s.Snapshot().rev
 	v, err := s.history.find(w.glob, w.rev, seen)
 	if v != nil || err != nil {
 		return v, err
 	}
+	return s.findNewOrAdd(w, seen)
+}
+
+// findNewOrAdd does what findOrAdd does, knowing that nothing up to rev seen is
+// what w waits for. The short look, at what was added meanwhile, is under the
+// lock, so that nothing is added between it and the registration.
+func (s *Store) findNewOrAdd(w *Waiter, seen int64) (*version, error) {
 	s.waits.mu.Lock()
 	defer s.waits.mu.Unlock()
 	newest := s.Snapshot().rev
-	v, err = s.history.find(w.glob, max(w.rev, seen+1), newest)
+	v, err := s.history.find(w.glob, max(w.rev, seen+1), newest)
 	if v == nil && err == nil {
 		s.waits.add(w, newest)
 	}

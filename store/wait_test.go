@@ -115,6 +115,19 @@ func TestWaitOutlivesItsRev(t *testing.T) {
 	assert.Equal(t, []int64{11}, got.revs())
 }
 
+// What is applied after the look at history and before the registration is
+// found by the look under the lock.
+func TestWaitSeesWhatCameMeanwhile(t *testing.T) {
+	s := storeOf(t, "/a /b /a2 /a3")
+	for _, test := range []struct{ rev, seen, want int64 }{{1, 0, 1}, {1, 1, 3}, {2, 2, 3}, {4, 1, 4}, {1, 3, 4}} {
+		w := &Waiter{waits: s.waits, place: over, rev: test.rev, glob: mustGlob(t, "/a*")}
+		v, err := s.findNewOrAdd(w, test.seen)
+		assert.Equal(t, nil, err)
+		assert.Equal(t, test.want, v.event.Rev)
+		assertNoWaits(t, s)
+	}
+}
+
 // Watching is waiting from the rev after the last event.
 func TestWatchMissesAndRepeatsNothing(t *testing.T) {
 	s := checked(t, New(4))

@@ -65,12 +65,14 @@ func echo(c net.Conn, answer []byte, collect bool) {
 
 // process is this program in another role.
 type process struct {
-	addr  string
-	cmd   *exec.Cmd
-	stdin io.Closer
+	addr   string // the first line it printed
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	stdout io.Reader
 }
 
-// startRole runs this program with the arguments until stop is called.
+// startRole runs this program with the arguments until stop is called. It
+// returns when the process has printed its first line.
 func startRole(args ...string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -89,10 +91,10 @@ func startRole(args ...string) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{cmd: cmd, stdin: stdin}
+	p := &process{cmd: cmd, stdin: stdin, stdout: stdout}
 	if _, err := fmt.Fscanln(stdout, &p.addr); err != nil {
 		p.stop()
-		return nil, fmt.Errorf("%v says no address: %w", args, err)
+		return nil, fmt.Errorf("%v does not come up: %w", args, err)
 	}
 	return p, nil
 }

@@ -50,9 +50,12 @@ func main() {
 		out     = flag.String("o", "-", "file for the whole document; - prints the tables")
 		only    = flag.String("only", "", "measure just this part: store, memory, daemon, listing or tcp")
 		profile = flag.String("profile", "", "write CPU profiles of a node under load into this directory, and nothing else")
-		role    = flag.String("role", "", "be a process that is measured: echo or node")
+		role    = flag.String("role", "", "be a process that is measured: echo, node or store")
 		reply   = flag.String("reply", "", "role echo: the answer to each frame, in hex")
 		collect = flag.Bool("collect", false, "role echo: write several answers at once")
+		files   = flag.Int("files", 100, "role store: files in it")
+		hot     = flag.Int("hot", 100, "role store: files that are set")
+		waits   = flag.Int("waits", 0, "role store: waits for others")
 		cpu     = flag.String("cpuprofile", "", "role node: file for the CPU profile")
 	)
 	flag.Parse()
@@ -62,6 +65,8 @@ func main() {
 		err = serveEcho(*reply, *collect)
 	case *role == "node":
 		err = serveNode(*cpu)
+	case *role == "store":
+		err = serveStore(kept{*files, *hot, *waits})
 	case *profile != "":
 		err = profileNode(*profile)
 	default:

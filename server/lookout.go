@@ -10,39 +10,39 @@ import (
 // sent are served even if the client has hung up behind them.
 const patience = time.Second
 
-// A watch looks for the client's hanging up while the reader does not read, and
+// A lookout is for the client's hanging up while the reader does not read, and
 // ends what the reader is doing for it.
-type watch struct {
+type lookout struct {
 	conn  *conn
 	timer *time.Timer   // nil before the first time
 	done  chan struct{} // has a token when run has returned
 }
 
 // begin starts to watch, after a time of patience.
-func (w *watch) begin() {
-	if w.timer == nil {
-		w.done = make(chan struct{}, 1)
-		w.timer = time.AfterFunc(patience, w.run)
+func (l *lookout) begin() {
+	if l.timer == nil {
+		l.done = make(chan struct{}, 1)
+		l.timer = time.AfterFunc(patience, l.run)
 		return
 	}
-	w.timer.Reset(patience)
+	l.timer.Reset(patience)
 }
 
 // end stops watching.
-func (w *watch) end() {
-	if w.timer.Stop() {
+func (l *lookout) end() {
+	if l.timer.Stop() {
 		return
 	}
-	w.conn.readUntil(longAgo)
-	<-w.done
-	w.conn.readUntil(time.Time{})
+	l.conn.readUntil(longAgo)
+	<-l.done
+	l.conn.readUntil(time.Time{})
 }
 
-func (w *watch) run() {
-	if awaitHangup(w.conn.nc) {
-		w.conn.cancel()
+func (l *lookout) run() {
+	if awaitHangup(l.conn.nc) {
+		l.conn.cancel()
 	}
-	w.done <- struct{}{}
+	l.done <- struct{}{}
 }
 
 // readUntil sets the deadline of reading, unless no more is read anyway.
