@@ -11,11 +11,11 @@ type Engine struct {
 
 	window  window
 	log     log
-	eras    []*era // of the window, oldest first; the last one stands
-	handed  uint64 // decisions handed out up to here; applied ≤ handed ≤ known
-	known   uint64 // decided without a gap up to here
-	need    uint64 // highest instance that we must come to know: see needs
-	front   uint64 // highest instance known to be used for a batch: see uses
+	eras    []*era  // of the window, oldest first; the last one stands
+	handed  uint64  // decisions handed out up to here; applied ≤ handed ≤ known
+	known   uint64  // decided without a gap up to here
+	need    uint64  // highest instance that we must come to know: see needs
+	front   uint64  // highest instance known to be used for a batch: see uses
 	in      Message // being taken in; here so that it is not allocated each time
 	out     []Message
 	spare   []Message // the slice that the last Ready lent out

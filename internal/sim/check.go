@@ -178,12 +178,24 @@ var promptness = map[string]struct{ mean, longest time.Duration }{
 	"wan parted":  {800 * time.Millisecond, 2 * time.Second},
 	"wan lossy":   {800 * time.Millisecond, 2 * time.Second},
 	"wan stutter": {500 * time.Millisecond, 2 * time.Second},
+	"lan surge":   {250 * time.Millisecond, 2 * time.Second},
+	"wan surge":   {1500 * time.Millisecond, 2 * time.Second},
 }
 
-// prompt: in a drill, a client of a healthy node hardly notices.
+// maxQuarrels is how often, in a drill, nodes may get in each other's way while they do the work of one that is gone.
+const maxQuarrels = 25
+
+// prompt: in a drill, a client of a healthy node hardly notices, and the nodes do not fight.
 func (c *checker) prompt(w *world) {
 	expect, ok := promptness[w.plan.kind()]
 	if mean, longest := c.latency(); ok && (mean > expect.mean || longest > expect.longest) {
 		w.fail("operations took %v, one of them %v, in a drill: %s", mean, longest, w.plan.kind())
+	}
+	quarrels := uint64(0)
+	for _, n := range w.nodes {
+		quarrels += n.engine.Counters().Rejected
+	}
+	if ok && quarrels > maxQuarrels {
+		w.fail("nodes got in each other's way %d times in a drill: %s", quarrels, w.plan.kind())
 	}
 }

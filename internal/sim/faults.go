@@ -249,6 +249,9 @@ func (w *world) drill() {
 	case "lossy":
 		w.plan.loss = 0.2
 		return
+	case "surge": // one is dead, and the others cannot tell how long to wait for anybody
+		victim.crash()
+		w.surge()
 	case "stutter": // it prepares, and then is gone for a while
 		w.stutter(victim)
 	}
@@ -266,5 +269,18 @@ func (w *world) stutter(n *node) {
 		w.after(between(w.rand, 50*time.Millisecond, 600*time.Millisecond), func() { w.stutter(n) })
 	} else if n.paused {
 		n.resume()
+	}
+}
+
+// surge makes the network slow and quick in turn, by far more than anyone has got used to.
+func (w *world) surge() {
+	if w.network.surge > 0 || w.now > loadTime {
+		w.network.surge = 0
+	} else {
+		w.network.surge = between(w.rand, 200*time.Millisecond, 600*time.Millisecond)
+	}
+	w.trace("surge of %v", w.network.surge)
+	if w.now <= loadTime {
+		w.after(between(w.rand, 300*time.Millisecond, 1500*time.Millisecond), w.surge)
 	}
 }

@@ -11,6 +11,7 @@ type network struct {
 	rand  *rand.Rand
 	plan  *plan
 	links map[link]*linkState
+	surge time.Duration // most that is added to the time of every message
 	clean bool          // the faults are over: nothing is lost any more
 	fixed time.Duration // if not 0, what every message takes
 	sent  int
@@ -49,6 +50,9 @@ func (n *network) carry(from, to string, slow time.Duration, deliver func()) {
 	}
 	for range copies {
 		d := between(n.rand, l.least, l.most) + slow
+		if n.surge > 0 {
+			d += between(n.rand, n.surge/4, n.surge)
+		}
 		if n.fixed > 0 {
 			d = n.fixed + slow
 		}

@@ -63,7 +63,7 @@ func newPlan(r *rand.Rand) plan {
 // becomeDrill turns p into a run with one fault that lasts to its end. A majority is whole, so its clients must
 // be served all the time, and promptly.
 func (p *plan) becomeDrill(r *rand.Rand) {
-	p.drill = pick(r, "dead", "deaf", "mute", "parted", "lossy", "stutter")
+	p.drill = pick(r, "dead", "deaf", "mute", "parted", "lossy", "stutter", "surge")
 	p.voters = pick(r, 3, 5)
 	p.window = pick(r, 64, 256, 1024)
 	p.retain = 4096
