@@ -61,6 +61,9 @@ func (e *Engine) beginFill(t *stall, s *slot) {
 	e.counters.Fills++
 	t.fill, t.floor = f, f.ballot // so that a late answer to this fill is not taken for one to the next
 	f.resend.start(e.now, e.patience())
+	if t.peer != nil {
+		t.peer.used = 0 // gone, unless it is heard of anew
+	}
 	for k := range f.rows {
 		e.promiseOurselves(f, &f.rows[k])
 	}
