@@ -94,7 +94,7 @@ var faults = []fault{
 	{"older snapshot installed", "▲ a snapshot is installed only if newer", "membership.go",
 		"	if s.Instance <= e.window.applied {\n		return false, nil\n	}\n", ""},
 	{"snapshot forgets promises", "▲ promises and votes above a snapshot stay", "membership.go",
-		"kept.instance == i {", "kept.instance == 0 {"},
+		"kept.instance == i {", "kept.instance == i && e.id == \"\" {"},
 	{"jumped proposed again", "▲ a batch that a snapshot jumped over is never proposed again", "membership.go",
 		"		e.fail(f, ErrUnknown)\n	}\n	e.proposer.flights = keep", "		e.proposer.lost = append(e.proposer.lost, f)\n	}\n	e.proposer.flights = keep"},
 	{"silence of a stopped loop", "▲ silence counts only while one's own loop ran", "engine.go",
