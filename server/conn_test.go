@@ -256,6 +256,20 @@ func TestTooManyWaits(t *testing.T) {
 	assert.Equal(t, 1, rig.node.store.Waits())
 }
 
+func TestTooLongWaits(t *testing.T) {
+	rig := newRig(t)
+	client := rig.dial()
+	wait := req(WAIT, withPath("/"+strings.Repeat("a", store.MaxPath-1)), withRev(1))
+	for range maxWaitingPaths / store.MaxPath {
+		client.send(wait)
+	}
+	client.roundTrip(req(WAIT, withPath("/a"), withRev(1)),
+		failsOther("too many waiting requests: the limit is 4194304 bytes of paths on one connection"))
+	client.roundTrip(req(CANCEL, withTag(2), withOther(9)), &wire.Response{Tag: ptr[int32](2)})
+	client.hangUp()
+	assert.Equal(t, 0, rig.node.store.Waits())
+}
+
 func TestManyWaits(t *testing.T) {
 	rig := newRig(t)
 	client := rig.dial()

@@ -48,7 +48,7 @@ func (c *conn) version(r *request) (*store.Snapshot, error) {
 func (c *conn) readLater(r *request, f read) {
 	late := *r
 	late.value = nil // whatever it is, it is not worth keeping
-	c.await(r.tag, func(p *pending) (*store.Waiter, error) {
+	c.await(r, func(p *pending) (*store.Waiter, error) {
 		return c.node.Store().AwaitRev(late.rev, func(s *store.Snapshot) {
 			c.readSoon(p, func() answer { return answerBy(f, s, &late) })
 		})

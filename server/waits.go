@@ -12,6 +12,7 @@ import (
 // comes first.
 type pending struct {
 	tag        tag
+	length     int           // of its path, in bytes
 	waiter     *store.Waiter // the reader's, once it waits
 	read       func() answer // set once it is a read that is due
 	listed     bool
@@ -21,8 +22,9 @@ type pending struct {
 // waiting lists the requests that wait on a connection, those with one tag in
 // the order they came.
 type waiting struct {
-	tags  map[tag]*line
-	count int
+	tags   map[tag]*line
+	count  int
+	length int // of all their paths, in bytes
 }
 
 // A line is the requests with one tag.
@@ -45,6 +47,7 @@ func (w *waiting) add(p *pending) {
 	l.last = p
 	p.listed = true
 	w.count++
+	w.length += p.length
 }
 
 func (w *waiting) remove(p *pending) {
@@ -64,6 +67,7 @@ func (w *waiting) remove(p *pending) {
 		delete(w.tags, p.tag)
 	}
 	w.count--
+	w.length -= p.length
 }
 
 // take removes the requests with tag t and returns them.
@@ -90,19 +94,23 @@ func (w *waiting) takeAll() []*pending {
 // wait answers with the first event from rev on whose path the glob matches.
 func wait(c *conn, r *request) error {
 	t, g, rev := r.tag, r.glob, r.rev
-	c.await(t, func(p *pending) (*store.Waiter, error) {
+	c.await(r, func(p *pending) (*store.Waiter, error) {
 		return c.node.Store().Wait(g, rev, func(e store.Event) { c.settle(p, happened(t, e)) })
 	})
 	return nil
 }
 
-// await lists a request with tag t as waiting and makes it wait by start, which
-// arranges for settle to be called, at once or later.
-func (c *conn) await(t tag, start func(*pending) (*store.Waiter, error)) {
-	p := c.list(t)
+// maxWaitingPaths bounds the paths of all requests that wait on one connection,
+// in bytes: they are kept, and matched with what happens.
+const maxWaitingPaths = 4 << 20
+
+// await lists r as waiting and makes it wait by start, which arranges for settle
+// to be called, at once or later.
+func (c *conn) await(r *request, start func(*pending) (*store.Waiter, error)) {
+	t := r.tag
+	p, why := c.list(r)
 	if p == nil {
-		limit := strconv.Itoa(c.config().MaxWaits)
-		c.put(refused(t, other("too many waiting requests: the limit is "+limit+" on one connection")))
+		c.put(refused(t, other("too many waiting requests: the limit is "+why+" on one connection")))
 		return
 	}
 	w, err := start(p)
@@ -113,17 +121,21 @@ func (c *conn) await(t tag, start func(*pending) (*store.Waiter, error)) {
 	p.waiter = w
 }
 
-// list adds a request to those that wait, or returns nil if they are too many.
-func (c *conn) list(t tag) *pending {
+// list adds r to the requests that wait, or returns nil and which limit it is
+// beyond.
+func (c *conn) list(r *request) (p *pending, limit string) {
+	p = &pending{tag: r.tag, length: len(r.path)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.waiting.count >= c.config().MaxWaits {
-		return nil
+	switch {
+	case c.waiting.count >= c.config().MaxWaits:
+		return nil, strconv.Itoa(c.config().MaxWaits)
+	case c.waiting.length+p.length > maxWaitingPaths:
+		return nil, strconv.Itoa(maxWaitingPaths) + " bytes of paths"
 	}
 	c.claim() // it may be answered at once
-	p := &pending{tag: t}
 	c.waiting.add(p)
-	return p
+	return p, ""
 }
 
 // settle answers a request that waits, unless it was cancelled or dropped. It

@@ -86,7 +86,7 @@ func run(out, only string) error {
 	}
 	defer os.RemoveAll(dir)
 	b := &bench{dir: dir, log: os.Stderr}
-	var doc document
+	doc := document{busy: loadAverage()}
 	for _, p := range parts {
 		if only != "" && only != p.name {
 			continue

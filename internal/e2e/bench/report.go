@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ type table struct {
 }
 
 type document struct {
+	busy   string // the load average of the last minute, before
 	tables []table
 }
 
@@ -70,7 +72,8 @@ What doozerd promises about speed and size, and what was found. Made by
 
 	make bench BENCHOUT=doc/performance.md
 
-on %s; Go %s, %s/%s, %d processors that the server, the load and the echo server share.
+on %s; Go %s, %s/%s, %d processors that the server, the load and the echo server share. The load average before
+was %s: well below 1 is a quiet machine, above it others took part of its time, and cold memory costs more than it should.
 
 Figures that matter are ratios within one run: what is compared is measured in turns, several rounds of each, and the
 figure is the median of the rounds' ratios. Absolute figures are for orientation, they are this machine's. A row without a
@@ -99,7 +102,7 @@ const afterword = `
 // write writes the whole document.
 func (d document) write(w io.Writer) error {
 	_, err := fmt.Fprintf(w, preface, time.Now().Format(time.DateOnly), strings.TrimPrefix(runtime.Version(), "go"),
-		runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), d.busy)
 	if err != nil {
 		return err
 	}
@@ -124,6 +127,16 @@ func interleave(rounds int, measurements ...func() (float64, error)) ([][]float6
 		}
 	}
 	return series, nil
+}
+
+// loadAverage is that of the last minute, where the system tells it.
+func loadAverage() string {
+	loads, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	last, _, _ := strings.Cut(string(loads), " ")
+	return last
 }
 
 func median(figures []float64) float64 {
