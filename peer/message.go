@@ -169,7 +169,7 @@ func Decode(body []byte, link Link) (Received, error) {
 
 // take decodes one message of a frame with these ids.
 func (r *Received) take(w *wire.PeerMessage, ids []string) {
-	if w.Kind == nil {
+	if w.Kind == nil || kindOf(*w.Kind) == 0 {
 		r.Unknown++
 		return
 	}

@@ -92,8 +92,8 @@ func AppendPeerFrame(dst []byte, f *PeerFrame) ([]byte, error) {
 }
 
 // DecodePeerFrame returns what the body of a frame holds. It shares no memory
-// with body. Messages of unknown kinds have no kind; unknown fields are gone. The
-// error wraps ErrCorrupt, ErrVersion or ErrLimit.
+// with body. An unknown kind is kept as the number it is; unknown fields are gone.
+// The error wraps ErrCorrupt, ErrVersion or ErrLimit.
 func DecodePeerFrame(body []byte) (*PeerFrame, error) {
 	if len(body) > MaxPeerFrame {
 		return nil, fmt.Errorf("%w: %d bytes, more than %d", ErrLimit, len(body), MaxPeerFrame)
