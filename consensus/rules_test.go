@@ -201,6 +201,21 @@ func TestAppliedInstanceIsNeverPromised(t *testing.T) {
 	assert.Equal(t, one(4), out[1].Range)
 }
 
+func TestMessageNamesOnlyTheInstancesMeant(t *testing.T) {
+	e := lone(t) // c owns 2, 5, 8, 11
+	for _, kind := range []Kind{Prepare, Promise, Accept, Accepted, Decided} {
+		b := bundle{engine: e, to: "b"}
+		for _, i := range []uint64{2, 5, 11} {
+			b.add(e.window.at(i), Message{Kind: kind, Ballot: 5})
+		}
+		b.flush()
+		sent := said(e, kind)
+		assert.Equal(t, 2, len(sent))
+		assert.Equal(t, Range{2, 6}, sent[0].Range)
+		assert.Equal(t, one(11), sent[1].Range)
+	}
+}
+
 func TestEqualBytesAreNotTheSameBatch(t *testing.T) {
 	mine, yours := Batch{"a", 1, [][]byte{{1}}}, Batch{"b", 1, [][]byte{{1}}}
 	assert.T(t, !mine.Same(&yours))
