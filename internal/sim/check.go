@@ -183,7 +183,7 @@ var promptness = map[string]struct{ mean, longest time.Duration }{
 }
 
 // maxQuarrels is how often, in a drill, nodes may get in each other's way while they do the work of one that is gone.
-const maxQuarrels = 25
+const maxQuarrels = 20
 
 // prompt: in a drill, a client of a healthy node hardly notices, and the nodes do not fight.
 func (c *checker) prompt(w *world) {

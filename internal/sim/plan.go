@@ -65,6 +65,9 @@ func newPlan(r *rand.Rand) plan {
 func (p *plan) becomeDrill(r *rand.Rand) {
 	p.drill = pick(r, "dead", "deaf", "mute", "parted", "lossy", "stutter", "surge")
 	p.voters = pick(r, 3, 5)
+	if p.drill == "surge" {
+		p.voters = 7 // the more there are, the more can quarrel
+	}
 	p.window = pick(r, 64, 256, 1024)
 	p.retain = 4096
 	p.mishaps, p.loss, p.duplication, p.tail = 0, 0, 0, 0
