@@ -55,7 +55,7 @@ func (e *Engine) acceptSuggestion(s *slot, m *Message) {
 	self := s.era.index(e.id)
 	switch {
 	case s.learner.decided:
-		e.sendDecided(m.From, s)
+		e.answerDecided(s, m.From)
 	case self < 0: // an observer has no vote
 	case s.acceptor.voted && s.acceptor.ballot == 0: // heard again: only the owner missed our answer
 		e.learnVote(s, m.From, 0)
@@ -71,6 +71,18 @@ func (e *Engine) acceptSuggestion(s *slot, m *Message) {
 		e.tellOthers(s.era, skip)
 		e.checkQuorum(s)
 	}
+}
+
+// The owner does not know that its instance is decided, so it was filled; and probably not that instance only.
+func (e *Engine) answerDecided(s *slot, owner string) {
+	answer := bundle{engine: e, to: owner}
+	for next := range e.window.owned(Range{s.instance, e.window.end()}, owner) {
+		if !next.learner.decided {
+			break
+		}
+		answer.add(next, Message{Kind: Decided, Batch: next.learner.batch})
+	}
+	answer.flush()
 }
 
 // The owner does not know that its instances are prepared, or it would have gone on beyond them; so the answer names

@@ -104,7 +104,3 @@ func (e *Engine) onDecided(m *Message) {
 		e.decide(s, m.Batch)
 	}
 }
-
-func (e *Engine) sendDecided(to string, s *slot) {
-	e.send(Message{Kind: Decided, To: to, Owner: s.owner(), Range: one(s.instance), Batch: s.learner.batch})
-}

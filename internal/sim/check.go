@@ -169,7 +169,7 @@ var promptness = map[string]struct{ mean, longest time.Duration }{
 	"lan dead":    {5 * time.Millisecond, 600 * time.Millisecond},
 	"lan deaf":    {5 * time.Millisecond, 600 * time.Millisecond},
 	"lan mute":    {5 * time.Millisecond, 600 * time.Millisecond},
-	"lan parted":  {80 * time.Millisecond, 1000 * time.Millisecond},
+	"lan parted":  {80 * time.Millisecond, 1500 * time.Millisecond},
 	"lan lossy":   {200 * time.Millisecond, 1500 * time.Millisecond},
 	"lan stutter": {40 * time.Millisecond, 1200 * time.Millisecond},
 	"wan dead":    {500 * time.Millisecond, 2 * time.Second},
