@@ -458,6 +458,20 @@ func TestEnginesLargestMessagesFit(t *testing.T) {
 	}
 }
 
+// An encoder that is warm works in the memory it has, and a giant message does
+// not stay there.
+func TestEncoderKeepsItsMemory(t *testing.T) {
+	e := mustEncoder(t, testLink)
+	usual, body := tenWrites(0), make([]byte, 0, 4096)
+	assert.Equal(t, 0.0, testing.AllocsPerRun(1000, func() { _, _, _ = e.Append(body, usual) }))
+
+	giant := oneOfEach()[3]
+	giant.Votes = manyVotes(wire.MaxPeerVotes)
+	_, _, err := e.Append(nil, []consensus.Message{giant})
+	assert.Equal(t, nil, err)
+	assert.T(t, len(e.votes.items) <= maxSlab && len(e.numbers.items) <= maxSlab)
+}
+
 // FuzzPeerFrame decodes arbitrary bytes, with a good checksum if sealing is set: no
 // panic, and what was understood means the same when it is sent again.
 func FuzzPeerFrame(f *testing.F) {

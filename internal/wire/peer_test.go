@@ -51,6 +51,15 @@ func TestPeerFrameSharesNothing(t *testing.T) {
 	assert.T(t, proto.Equal(somePeerFrame(), got), got)
 }
 
+// Nothing is kept of what this release does not know, except that there was a message.
+func TestPeerFrameForgetsTheUnknown(t *testing.T) {
+	unknown := within(1, []byte("news"), 100)
+	kind := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), 99)
+	got, err := DecodePeerFrame(sealed(append(within(1, append(kind, unknown...), 5), unknown...)))
+	assert.Equal(t, nil, err)
+	assert.T(t, proto.Equal(&PeerFrame{Messages: []*PeerMessage{{Kind: PeerMessage_Kind(99).Enum()}}}, got), got)
+}
+
 func TestPeerChecksumIsCastagnoli(t *testing.T) {
 	assert.Equal(t, uint32(0xe3069283), peerChecksum([]byte("123456789")))
 }
