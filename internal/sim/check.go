@@ -176,7 +176,7 @@ var promptness = map[string]struct{ mean, longest time.Duration }{
 	"wan deaf":    {500 * time.Millisecond, 2 * time.Second},
 	"wan mute":    {500 * time.Millisecond, 2 * time.Second},
 	"wan parted":  {800 * time.Millisecond, 2 * time.Second},
-	"wan lossy":   {800 * time.Millisecond, 2 * time.Second},
+	"wan lossy":   {1100 * time.Millisecond, 2 * time.Second},
 	"wan stutter": {500 * time.Millisecond, 2 * time.Second},
 	"lan surge":   {250 * time.Millisecond, 2 * time.Second},
 	"wan surge":   {1500 * time.Millisecond, 2 * time.Second},
