@@ -2,12 +2,14 @@
 
 GO        ?= go
 FUZZTIME  ?= 1m
+SEEDS     ?= 500
+FIRST     ?= 1
 BENCHOUT  ?= -
 VERSION   := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' internal/version/version.go)
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 PAGES     := doc/doozer.1 doc/doozerd.1
 
-.PHONY: help build run test race fuzz bench lint proto check dist clean deps
+.PHONY: help build run test race sim faults fuzz bench lint proto check dist clean deps
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -24,6 +26,12 @@ test: deps lint proto-fresh ## install what tests need, then run every check and
 
 race: ## run every test under the race detector
 	$(GO) test -race ./...
+
+sim: ## simulate SEEDS (500) clusters from seed FIRST (1) on; SEED=s replays one with a trace
+	@$(GO) run ./internal/sim/simulate $(if $(SEED),-seed $(SEED),-seeds $(SEEDS) -first $(FIRST))
+
+faults: ## break each rule of the sequencer in turn: the simulation must notice
+	@$(GO) run ./internal/sim/plant
 
 fuzz: ## run every fuzz target for FUZZTIME (1m) each
 	@set -e; for file in $$(grep -rl '^func Fuzz' --include='*_test.go' .); do \
@@ -60,7 +68,7 @@ proto-fresh:
 		{ echo "generated code was out of date: commit it"; exit 1; }; \
 	fi
 
-check: test race fuzz ## all that is worth running before a release
+check: test race sim fuzz ## all that is worth running before a release
 
 dist: ## build release archives into dist/
 	@rm -rf dist; set -e; for p in $(PLATFORMS); do \

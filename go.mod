@@ -3,6 +3,7 @@ module github.com/ha/doozerd
 go 1.26.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/bmizerany/assert v0.0.0-20160611221934-b7ed37b82869
 	github.com/golang/protobuf v1.5.4
 	github.com/kr/pretty v0.3.1

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/ha/doozerd/consensus"
 	"github.com/ha/doozerd/store"
@@ -36,7 +37,7 @@ type core struct {
 }
 
 func newCore(id string, history int) (*core, error) {
-	engine, err := consensus.New(consensus.Config{ID: id}, consensus.Founding(id))
+	engine, err := consensus.New(consensus.Config{ID: id, Rand: jitter()}, consensus.Founding(id))
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +48,9 @@ func newCore(id string, history int) (*core, error) {
 		waiting: make(map[uint64]proposal),
 	}, nil
 }
+
+// jitter is the source of the engine's random pauses.
+func jitter() *rand.Rand { return rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) }
 
 // propose hands p to consensus. It is answered by advance or abandon, or at once
 // if consensus does not take it; then the room that it held is returned.
@@ -69,10 +73,19 @@ func (c *core) hand(tag uint64, mutation []byte) error {
 // advance applies what has been decided, answers the proposals among it, and
 // returns the room that these have held.
 func (c *core) advance() (answered weight) {
-	for _, d := range c.engine.Ready().Decisions {
-		answered.add(c.apply(d))
+	for {
+		r := c.engine.Ready()
+		for _, f := range r.Failures {
+			answered.add(c.settle(f.Tag, store.Event{}, f.Err))
+		}
+		if len(r.Decisions) == 0 {
+			return answered
+		}
+		for _, d := range r.Decisions {
+			answered.add(c.apply(d))
+			c.engine.Applied(d.Instance, nil) // the one voter stands
+		}
 	}
-	return answered
 }
 
 func (c *core) apply(d consensus.Decision) (answered weight) {

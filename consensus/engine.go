@@ -1,0 +1,209 @@
+package consensus
+
+import "time"
+
+// Engine is one node's part in the agreement. Make it with New.
+type Engine struct {
+	cfg Config
+	id  string
+	now time.Duration // time while the loop ran: see Tick
+	raw time.Duration // the newest time Tick was told
+
+	window  window
+	log     log
+	eras    []*era  // of the window, oldest first; the last one stands
+	handed  uint64  // decisions handed out up to here; applied ≤ handed ≤ known
+	known   uint64  // decided without a gap up to here
+	need    uint64  // highest instance that we must come to know: see needs
+	front   uint64  // highest instance known to be used for a batch: see uses
+	in      Message // being taken in; here so that it is not allocated each time
+	out     []Message
+	spare   []Message // the slice that the last Ready lent out
+	results []Decision
+	failed  []Failure
+	source  string // the member to take a snapshot from, to be told in the next Ready
+
+	proposer  proposer
+	peers     []*peer // every voter of the window but us, by id
+	stalls    []*stall
+	greetAt   time.Duration // when the next Status goes out
+	upstream  string        // the voter an observer listens to
+	pull      pull
+	followers []*follower
+	counters  Counters
+}
+
+// Ready is what an engine wants done. Its slices are lent until the next call of Ready.
+type Ready struct {
+	// Messages to send. Any of them may be lost, and the connection they travel on may be slow.
+	Messages []Message
+	// Decisions to apply, in order, each followed by a call of Applied.
+	Decisions []Decision
+	// Failures are proposals and barriers that will have no decision here.
+	Failures []Failure
+	// SnapshotFrom is "" or a member to take a snapshot from, for Install: this engine needs instances
+	// that others no longer keep.
+	SnapshotFrom string
+}
+
+// Decision is what one instance decided.
+type Decision struct {
+	Instance uint64
+	Batch    Batch
+	// Tags are those of our own proposals in this batch, one for each of its mutations; nil in a batch of others.
+	Tags []uint64
+	// Barriers are the tags of our own barriers that hold once this batch is applied.
+	Barriers []uint64
+}
+
+// Failure is the end of a proposal or a barrier of ours without a decision.
+type Failure struct {
+	Tag uint64
+	Err error // ErrReadOnly or ErrUnknown
+}
+
+// Counters count, from the engine's start, what a healthy cluster does little of.
+type Counters struct {
+	Dropped   uint64 // messages (or parts) that broke a rule of the protocol
+	Conflicts uint64 // of these, claims of another decision than the one known: somebody is broken
+	Lost      uint64 // own batches whose instance was decided otherwise, and that were proposed again
+	Fills     uint64 // Prepares begun
+	Rejected  uint64 // fills given up for another's higher ballot
+	Pulls     uint64
+	Resends   uint64 // Suggests, Prepares and Accepts sent again
+}
+
+// New returns an engine that goes on from start: Founding for the first voters of a new cluster, or a
+// snapshot of a member for one that joins. It takes no part in deciding anything until it is among the
+// voters.
+func New(cfg Config, start Snapshot) (*Engine, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	if err := start.check(uint64(cfg.Window)); err != nil {
+		return nil, err
+	}
+	e := &Engine{cfg: cfg, id: cfg.ID, proposer: newProposer()}
+	e.window = newWindow(uint64(cfg.Window))
+	e.log = newLog(cfg.Retain, cfg.RetainBytes)
+	e.restart(start)
+	return e, nil
+}
+
+// Applied says that decision i, the next one in order, has been applied, and who the voters are as of
+// then. None, or more than MaxVoters, means that those before stand. The window moves on by one.
+func (e *Engine) Applied(i uint64, voters []string) {
+	must(i == e.window.applied+1 && i <= e.handed, "applied out of order")
+	s := e.window.at(i)
+	e.log.append(i, s.learner.batch)
+	next := e.eraAfter(i, voters)
+	e.window.advance(next)
+	e.forgetEras()
+	if next.from == i+e.window.size {
+		e.changed(next)
+	}
+}
+
+// Tick tells the engine the time, on any clock that does not go back. Call it before every turn of the
+// loop, and at least every quarter of FillDelay. A step longer than FillDelay counts as FillDelay: while our own loop
+// stood still, the silence of others proves nothing.
+func (e *Engine) Tick(now time.Duration) {
+	step := now - e.raw
+	if step <= 0 {
+		return
+	}
+	e.raw = now
+	e.now += min(step, e.cfg.FillDelay)
+	e.greet()
+	e.resendSuggestions()
+	e.watchOwners()
+	e.pullMissing()
+	e.dropFollowers()
+}
+
+// Ready returns what is to be done, and forgets it. Call it after every turn of the loop: proposals that
+// came since the last call become one batch now.
+func (e *Engine) Ready() Ready {
+	e.suggestWaiting()
+	e.hurryPull()
+	e.feedFollowers()
+	r := Ready{Messages: e.out, Decisions: e.decisions(), Failures: e.failed, SnapshotFrom: e.source}
+	e.out, e.spare = e.spare[:0], e.out
+	e.failed, e.source = nil, ""
+	return r
+}
+
+// Applied instances are handed out once, in order; nothing is handed out above a gap.
+func (e *Engine) decisions() []Decision {
+	e.results = e.results[:0]
+	for e.handed < e.known {
+		e.handed++
+		s := e.window.at(e.handed)
+		must(s != nil && s.learner.decided, "handed out an undecided instance")
+		d := Decision{Instance: e.handed, Batch: s.learner.batch}
+		if s.own != nil && s.own.batch.Same(&d.Batch) {
+			d.Tags, d.Barriers = s.own.tags, s.own.barriers
+		}
+		e.results = append(e.results, d)
+	}
+	return e.results
+}
+
+// LastApplied returns the highest instance the caller has applied.
+func (e *Engine) LastApplied() uint64 { return e.window.applied }
+
+// Counters returns the counts so far.
+func (e *Engine) Counters() Counters { return e.counters }
+
+// Step takes in a message. What breaks a rule of the protocol is dropped and counted, whoever sent it.
+// The message must have come from From.
+func (e *Engine) Step(m Message) {
+	if m.To != e.id || m.From == e.id || m.From == "" || m.Kind >= kinds || handlers[m.Kind] == nil {
+		e.drop()
+		return
+	}
+	e.in = m
+	handlers[m.Kind](e, &e.in)
+	e.in = Message{} // holds nobody's batch
+}
+
+var handlers = [kinds]func(*Engine, *Message){
+	Suggest:      (*Engine).onSuggest,
+	Skip:         (*Engine).onSkip,
+	Prepare:      (*Engine).onPrepare,
+	Promise:      (*Engine).onPromise,
+	Accept:       (*Engine).onAccept,
+	Accepted:     (*Engine).onAccepted,
+	Reject:       (*Engine).onReject,
+	Decided:      (*Engine).onDecided,
+	Pull:         (*Engine).onPull,
+	Log:          (*Engine).onLog,
+	TakeSnapshot: (*Engine).onTakeSnapshot,
+	Status:       (*Engine).onStatus,
+}
+
+func (e *Engine) drop() { e.counters.Dropped++ }
+
+func (e *Engine) send(m Message) {
+	must(m.To != e.id, "message to ourselves")
+	m.From = e.id
+	e.out = append(e.out, m)
+}
+
+// broadcast sends m to every voter of era but ourselves.
+func (e *Engine) broadcast(era *era, m Message) {
+	for _, v := range era.voters {
+		if v != e.id {
+			m.To = v
+			e.send(m)
+		}
+	}
+}
+
+// must holds our own state to its invariants, always. What others send is checked, never asserted.
+func must(ok bool, broken string) {
+	if !ok {
+		panic("consensus: " + broken)
+	}
+}

@@ -1,0 +1,102 @@
+package consensus
+
+import (
+	"slices"
+	"time"
+)
+
+// follower is a node that rules no instance of our window and listens to us: an observer, or a voter that was
+// evicted and does not know it yet. We send it the log as we apply it.
+type follower struct {
+	id      string
+	sent    time.Duration // its clock in its newest Status
+	at      time.Duration // our clock when that came
+	applied uint64        // by its newest Status
+	moved   time.Duration // our clock when applied last grew
+	next    uint64        // the instance to send next
+}
+
+// forgetFollower is how many times the patience with a peer a silent follower is fed.
+const forgetFollower = 20
+
+func (e *Engine) follower(id string) *follower {
+	for _, f := range e.followers {
+		if f.id == id {
+			return f
+		}
+	}
+	return nil
+}
+
+// heardFollower takes in the Status of a node that is no voter, and answers it.
+func (e *Engine) heardFollower(m *Message) {
+	f := e.follower(m.From)
+	if m.Answer { // two that take each other for followers must not go on for ever
+		return
+	}
+	if f == nil {
+		if len(e.followers) == MaxFollowers || m.Applied > MaxInstance {
+			return
+		}
+		f = &follower{id: m.From, moved: e.now, applied: m.Applied, next: m.Applied + 1}
+		e.followers = append(e.followers, f)
+	}
+	if m.Sent < f.sent {
+		return
+	}
+	f.sent, f.at = m.Sent, e.now
+	switch {
+	case m.Applied > f.applied:
+		f.applied, f.moved = m.Applied, e.now
+		f.next = max(f.next, m.Applied+1)
+	case e.now-f.moved > e.patience(): // what we sent was lost
+		f.moved = e.now
+		f.next = f.applied + 1
+	}
+	e.sendStatus(f.id, true)
+}
+
+// feedFollowers sends what was applied since, not more than MaxLogBatches ahead of what the follower has.
+func (e *Engine) feedFollowers() {
+	for _, f := range e.followers {
+		ahead := f.next - f.applied - 1
+		if f.next > e.window.applied || ahead >= MaxLogBatches {
+			continue
+		}
+		batches, ok := e.log.from(f.next, int(MaxLogBatches-ahead))
+		if !ok {
+			continue // it will ask, and be told to take a snapshot
+		}
+		hi := f.next + uint64(len(batches))
+		e.send(Message{Kind: Log, To: f.id, Range: Range{f.next, hi}, Batches: batches, Applied: e.window.applied})
+		f.next = hi
+	}
+}
+
+// dropFollowers forgets those that were not heard for long.
+func (e *Engine) dropFollowers() {
+	e.followers = slices.DeleteFunc(e.followers, func(f *follower) bool {
+		return e.now-f.at > forgetFollower*e.cfg.FillDelay
+	})
+}
+
+// unfollow forgets a follower that has become a voter.
+func (e *Engine) unfollow(id string) {
+	e.followers = slices.DeleteFunc(e.followers, func(f *follower) bool { return f.id == id })
+}
+
+// follows reports whether we rule no instance of our window, and so listen to one voter only.
+func (e *Engine) follows() bool { return e.stallOf(e.id) == nil }
+
+// greetSource sends our Status to the voter we listen to; if that one is silent, to the next.
+func (e *Engine) greetSource() {
+	if len(e.peers) == 0 {
+		return
+	}
+	p := e.peer(e.upstream)
+	if p == nil || e.now-p.echoed > fillAnyway*e.patienceWith(p) {
+		p = e.peers[e.cfg.Rand.IntN(len(e.peers))]
+		e.upstream, p.echoed = p.id, e.now
+	}
+	e.sendStatus(p.id, false)
+}

@@ -1,0 +1,154 @@
+package consensus
+
+// pull is the question about the first instance that we miss.
+type pull struct {
+	instance uint64
+	tries    int
+	again    backoff
+	hurry    string  // who just sent us a part of its log: it will have more
+	rest     []Batch // of that part, what is beyond our window
+	restAt   uint64  // the instance of rest[0]
+}
+
+// pullMissing asks for what we wait for: the owner first, who may decide it by a skip, then the others in turn. Nobody
+// is told of a loss unasked, so this is how every loss but that of a suggestion is mended.
+func (e *Engine) pullMissing() {
+	p := &e.pull
+	missing := e.known + 1
+	if missing > e.need {
+		p.instance = 0
+		return
+	}
+	if p.instance != missing {
+		p.instance, p.tries = missing, 0
+		p.again.start(e.now, e.patience()/2)
+		return
+	}
+	if p.again.due(e.now) {
+		e.sendPull(e.pullFrom(missing))
+		p.tries++
+	}
+}
+
+// pullFrom returns whom to ask about instance i this time, or "".
+func (e *Engine) pullFrom(i uint64) string {
+	s := e.window.at(i)
+	if e.pull.tries == 0 && s != nil {
+		if p := e.peer(s.owner()); p != nil && !e.silent(p) {
+			return p.id
+		}
+	}
+	if len(e.peers) == 0 {
+		return ""
+	}
+	return e.peers[(int(i%uint64(len(e.peers)))+e.pull.tries)%len(e.peers)].id
+}
+
+func (e *Engine) sendPull(to string) {
+	if to == "" || e.window.at(e.known+1) == nil {
+		return // nobody there, or our own caller must apply first
+	}
+	e.counters.Pulls++
+	e.send(Message{Kind: Pull, To: to, Range: Range{e.known + 1, e.need + 1}})
+}
+
+// hurryPull asks for the next part of a log as soon as one was taken in: whoever is far behind must not wait for a timer.
+func (e *Engine) hurryPull() {
+	p := &e.pull
+	e.takeRest()
+	if p.hurry == "" || e.window.applied < e.known {
+		return
+	}
+	if e.known < e.need {
+		e.sendPull(p.hurry)
+	}
+	p.hurry = ""
+}
+
+// onPull answers with all we know of the instances asked for. Our own unused ones we give away: somebody waits for them.
+func (e *Engine) onPull(m *Message) {
+	if m.Range.empty() || m.Range.Lo == 0 {
+		e.drop()
+		return
+	}
+	if m.Range.Lo <= e.window.applied {
+		e.answerOld(m.From, m.Range)
+		return
+	}
+	e.announce(e.skipTo(m.Range.Hi))
+	answer := bundle{engine: e, to: m.From}
+	for _, t := range e.stalls {
+		for s := range e.window.owned(m.Range, t.owner) {
+			e.answerPull(s, &answer)
+		}
+	}
+	answer.flush()
+}
+
+func (e *Engine) answerPull(s *slot, answer *bundle) {
+	switch {
+	case s.learner.decided:
+		answer.add(s, Message{Kind: Decided, Batch: s.learner.batch})
+	case s.own != nil && s.era.index(answer.to) >= 0:
+		answer.add(s, Message{Kind: Suggest, Batch: s.own.batch})
+	case s.acceptor.voted:
+		answer.add(s, Message{Kind: Accepted, Ballot: s.acceptor.ballot})
+	}
+}
+
+// answerOld answers for the part of r that was applied already, if there is one: with the decisions, or with the advice
+// to take a snapshot. We never promise or accept there: what we remembered of it is gone.
+func (e *Engine) answerOld(to string, r Range) {
+	if r.empty() || r.Lo == 0 || r.Lo > e.window.applied {
+		return
+	}
+	batches, ok := e.log.from(r.Lo, MaxLogBatches)
+	if !ok {
+		e.send(Message{Kind: TakeSnapshot, To: to, Applied: e.window.applied})
+		return
+	}
+	e.send(Message{Kind: Log, To: to, Range: Range{r.Lo, r.Lo + uint64(len(batches))}, Batches: batches, Applied: e.window.applied})
+}
+
+// onLog: a stretch of the agreed log, which may begin before our window and end beyond it.
+func (e *Engine) onLog(m *Message) {
+	if m.Range.Lo == 0 || m.Range.Hi > MaxInstance || m.Range.Hi-m.Range.Lo != uint64(len(m.Batches)) {
+		e.drop()
+		return
+	}
+	e.heardApplied(m)
+	before := e.known
+	e.pull.rest, e.pull.restAt = m.Batches, m.Range.Lo
+	e.takeRest()
+	if e.known > before && !e.follows() {
+		e.pull.hurry = m.From
+	}
+}
+
+// takeRest takes in what is in the window by now of the log last sent to us. The rest is kept until our caller has
+// applied so much: a small window must not make a node that is far behind ask again and again.
+func (e *Engine) takeRest() {
+	p := &e.pull
+	for len(p.rest) > 0 && p.restAt < e.window.end() {
+		batch := p.rest[0]
+		p.rest, p.restAt = p.rest[1:], p.restAt+1
+		s := e.window.at(p.restAt - 1)
+		if s == nil {
+			continue // applied already
+		}
+		if !s.legal(&batch, e.id) {
+			e.drop()
+			p.rest = nil
+			return
+		}
+		e.decide(s, batch)
+	}
+}
+
+// onTakeSnapshot: what we miss is in no log any more, unless we found it elsewhere meanwhile.
+func (e *Engine) onTakeSnapshot(m *Message) {
+	e.heardApplied(m)
+	if m.Applied > e.known {
+		e.source = m.From
+	}
+}

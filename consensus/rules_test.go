@@ -1,0 +1,287 @@
+package consensus
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/bmizerany/assert"
+)
+
+// The tests here hold the rules whose absence other rules make up for, so that a whole cluster hardly shows it.
+
+const delay = DefaultFillDelay
+
+// lone returns engine a of the voters a, b, c (or more), to whom nobody answers unless the test does.
+func lone(t *testing.T, voters ...string) *Engine {
+	t.Helper()
+	if voters == nil {
+		voters = []string{"a", "b", "c"}
+	}
+	e, err := New(Config{ID: "a", Rand: rand.New(rand.NewPCG(1, 1)), Window: 16}, Founding(voters...))
+	assert.Equal(t, nil, err)
+	return e
+}
+
+// said returns what e says of this kind, and to whom, in one turn.
+func said(e *Engine, kind Kind) []Message {
+	var found []Message
+	for _, m := range e.Ready().Messages {
+		if m.Kind == kind {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+// passes lets time pass and returns what e says of this kind meanwhile.
+func passes(e *Engine, from, to time.Duration, kind Kind) []Message {
+	var found []Message
+	for now := from; now <= to; now += 10 * time.Millisecond {
+		e.Tick(now)
+		found = append(found, said(e, kind)...)
+	}
+	return found
+}
+
+// hears lets e hear id both ways at its time now.
+func hears(e *Engine, id string) {
+	e.Step(Message{Kind: Status, From: id, To: e.id, Sent: e.now, Echo: e.now})
+}
+
+func TestSuggestionIsRepeatedToThoseThatDidNotAnswer(t *testing.T) {
+	e := lone(t, "a", "b", "c", "d", "e")
+	assert.Equal(t, nil, e.Propose(1, []byte("x")))
+	first := said(e, Suggest)
+	assert.Equal(t, 4, len(first))
+	e.Step(Message{Kind: Accepted, From: "b", To: "a", Owner: "a", Range: first[0].Range})
+	var to []string
+	for _, m := range passes(e, delay/2, delay+delay/2, Suggest) {
+		assert.Equal(t, first[0].Range, m.Range)
+		to = append(to, m.To)
+	}
+	assert.Equal(t, []string{"c", "d", "e"}, to)
+}
+
+func TestResendsBackOff(t *testing.T) {
+	e := lone(t)
+	assert.Equal(t, nil, e.Propose(1, []byte("x")))
+	e.Ready()
+	n := len(passes(e, 0, 40*delay, Suggest))
+	assert.T(t, n >= 2*4 && n <= 2*8, n)
+}
+
+func TestFillGivesWayOncePerBallot(t *testing.T) {
+	e := lone(t)
+	e.Tick(delay)
+	prepare := Message{Kind: Prepare, From: "c", To: "a", Owner: "b", Range: one(1), Ballot: 5}
+	e.Step(prepare)
+	held := e.stallOf("b").holdoff
+	assert.T(t, held > e.now)
+	for range 5 {
+		e.Tick(e.raw + delay/4)
+		e.Step(prepare)
+	}
+	assert.Equal(t, held, e.stallOf("b").holdoff)
+	prepare.Ballot = 8
+	e.Step(prepare)
+	assert.T(t, e.stallOf("b").holdoff > held)
+}
+
+func TestFillThatIsRejectedBacksOff(t *testing.T) {
+	e := lone(t)
+	e.needs(1)
+	var pauses []time.Duration
+	now := time.Duration(0)
+	for ballot := uint64(0); len(pauses) < 6; {
+		now += 10 * time.Millisecond
+		e.Tick(now)
+		for _, m := range said(e, Prepare) {
+			if m.Owner == "b" && m.Ballot > ballot {
+				ballot = m.Ballot
+				e.Step(Message{Kind: Reject, From: "c", To: "a", Owner: "b", Range: one(1), Ballot: ballot + 2})
+				pauses = append(pauses, e.stallOf("b").holdoff-e.now)
+				break
+			}
+		}
+	}
+	assert.T(t, pauses[0] > 0 && pauses[5] > 4*pauses[0], pauses)
+}
+
+func TestFillerOfAHigherBallotIsNotDisturbed(t *testing.T) {
+	e := lone(t)
+	e.needs(1)
+	passes(e, 0, 2*delay, Prepare)
+	fill := e.stallOf("b").fill
+	assert.T(t, fill != nil)
+	e.Step(Message{Kind: Prepare, From: "c", To: "a", Owner: "b", Range: one(1), Ballot: fill.ballot - 1})
+	assert.T(t, e.stallOf("b").fill == fill)
+}
+
+func TestPreparedOwnerGoesOnBeyond(t *testing.T) {
+	e := lone(t) // a owns 3, 6, 9, 12, 15
+	e.Step(Message{Kind: Prepare, From: "b", To: "a", Owner: "a", Range: Range{1, 10}, Ballot: 4})
+	skips := said(e, Skip)
+	assert.Equal(t, 2, len(skips))
+	assert.Equal(t, Range{1, 10}, skips[0].Skip)
+	assert.Equal(t, nil, e.Propose(1, []byte("x")))
+	assert.Equal(t, one(12), said(e, Suggest)[0].Range)
+}
+
+func TestRejectedOwnerGoesOnBeyond(t *testing.T) {
+	e := lone(t)
+	e.Step(Message{Kind: Reject, From: "b", To: "a", Owner: "a", Range: Range{3, 10}, Ballot: 4})
+	assert.Equal(t, nil, e.Propose(1, []byte("x")))
+	assert.Equal(t, one(12), said(e, Suggest)[0].Range)
+}
+
+func TestSilenceCountsOnlyWhileOurLoopRan(t *testing.T) {
+	e := lone(t)
+	e.Tick(delay / 2)
+	hears(e, "b")
+	e.Tick(time.Hour)
+	assert.Equal(t, delay, e.Silence("b"))
+	assert.Equal(t, 0, len(said(e, Prepare)))
+}
+
+func TestHeardMeansBothWays(t *testing.T) {
+	e := lone(t)
+	e.needs(2)
+	var filled []string
+	for now := time.Duration(0); now < 3*delay; now += 10 * time.Millisecond {
+		e.Tick(now)
+		hears(e, "b")
+		e.Step(Message{Kind: Status, From: "c", To: "a", Sent: e.now}) // it speaks and does not hear
+		for _, m := range said(e, Prepare) {
+			filled = append(filled, m.Owner)
+		}
+	}
+	assert.T(t, len(filled) > 0)
+	for _, owner := range filled {
+		assert.Equal(t, "c", owner)
+	}
+}
+
+func TestDelayIsWidenedWhereRoundTripsAreLonger(t *testing.T) {
+	e := lone(t)
+	e.needs(2)
+	for now := time.Duration(0); now < 20*delay; now += 10 * time.Millisecond {
+		e.Tick(now)
+		for _, id := range []string{"b", "c"} { // round trips of three fill delays
+			e.Step(Message{Kind: Status, From: id, To: "a", Sent: e.now, Echo: e.now - 3*delay})
+		}
+		if now > 5*delay && now < 8*delay {
+			assert.Equal(t, 0, len(said(e, Prepare)))
+		}
+		e.Ready()
+	}
+	assert.T(t, e.patience() >= 6*delay)
+}
+
+func TestJoinerDoesNotCountForEarlierInstances(t *testing.T) {
+	e := lone(t)
+	assert.Equal(t, nil, e.Propose(1, []byte("x")))
+	s := said(e, Suggest)[0]
+	e.Step(Message{Kind: Accepted, From: "d", To: "a", Owner: "a", Range: s.Range})
+	assert.Equal(t, uint64(1), e.Counters().Dropped)
+	assert.T(t, !e.window.at(s.Range.Lo).learner.decided)
+}
+
+func TestAppliedInstanceIsNeverPromised(t *testing.T) {
+	e := lone(t)
+	e.Step(Message{Kind: Skip, From: "b", To: "a", Skip: one(1)})
+	for _, d := range e.Ready().Decisions {
+		e.Applied(d.Instance, nil)
+	}
+	e.Step(Message{Kind: Prepare, From: "c", To: "a", Owner: "b", Range: Range{1, 5}, Ballot: 5})
+	out := e.Ready().Messages
+	assert.Equal(t, Log, out[0].Kind)
+	assert.Equal(t, one(1), out[0].Range)
+	assert.Equal(t, Promise, out[1].Kind)
+	assert.Equal(t, one(4), out[1].Range)
+}
+
+func TestMessageNamesOnlyTheInstancesMeant(t *testing.T) {
+	e := lone(t) // c owns 2, 5, 8, 11
+	for _, kind := range []Kind{Prepare, Promise, Accept, Accepted, Decided} {
+		b := bundle{engine: e, to: "b"}
+		for _, i := range []uint64{2, 5, 11} {
+			b.add(e.window.at(i), Message{Kind: kind, Ballot: 5})
+		}
+		b.flush()
+		sent := said(e, kind)
+		assert.Equal(t, 2, len(sent))
+		assert.Equal(t, Range{2, 6}, sent[0].Range)
+		assert.Equal(t, one(11), sent[1].Range)
+	}
+}
+
+func TestEqualBytesAreNotTheSameBatch(t *testing.T) {
+	mine, yours := Batch{"a", 1, [][]byte{{1}}}, Batch{"b", 1, [][]byte{{1}}}
+	assert.T(t, !mine.Same(&yours))
+	assert.T(t, !mine.Same(&Batch{"a", 2, [][]byte{{1}}}))
+}
+
+func TestSnapshotOfAnotherClusterIsRefused(t *testing.T) {
+	e := lone(t)
+	_, err := e.Install(Snapshot{Instance: 3, Eras: []Era{{From: 1, Voters: []string{"x", "y", "z"}}}})
+	assert.NotEqual(t, nil, err)
+	assert.Equal(t, uint64(0), e.LastApplied())
+}
+
+// What a snapshot jumps over ends with ErrUnknown: in flight, decided, or handed out and not applied.
+func TestSnapshotEndsWhatItJumpsOver(t *testing.T) {
+	e := lone(t) // a owns 3, 6, 9, 12, 15
+	accepted := func(i uint64) {
+		e.Step(Message{Kind: Accepted, From: "b", To: "a", Owner: "a", Range: one(i)})
+	}
+	for tag := uint64(1); tag <= 3; tag++ {
+		assert.Equal(t, nil, e.Propose(tag, []byte("x")))
+		e.Ready() // each its own batch, at 3, 6 and 9
+	}
+	e.Step(Message{Kind: Skip, From: "b", To: "a", Skip: Range{1, 5}})
+	e.Step(Message{Kind: Skip, From: "c", To: "a", Skip: Range{1, 5}})
+	accepted(3)
+	assert.Equal(t, 4, len(e.Ready().Decisions)) // handed out, and not applied
+	accepted(6)
+	ok, err := e.Install(Snapshot{Instance: 10, Eras: []Era{{From: 1, Voters: []string{"a", "b", "c"}}}})
+	assert.Equal(t, nil, err)
+	assert.T(t, ok)
+	ended := map[uint64]error{}
+	for _, f := range e.Ready().Failures {
+		ended[f.Tag] = f.Err
+	}
+	assert.Equal(t, map[uint64]error{1: ErrUnknown, 2: ErrUnknown, 3: ErrUnknown}, ended)
+}
+
+// What we promised and accepted above a snapshot is not forgotten.
+func TestSnapshotKeepsPromisesAndVotesAboveIt(t *testing.T) {
+	e := lone(t)
+	e.Step(Message{Kind: Prepare, From: "c", To: "a", Owner: "b", Range: one(13), Ballot: 5})
+	e.Step(Message{Kind: Suggest, From: "c", To: "a", Owner: "c", Range: one(14), Batch: Batch{Proposer: "c", Seq: 1}})
+	ok, err := e.Install(Snapshot{Instance: 10, Eras: []Era{{From: 1, Voters: []string{"a", "b", "c"}}}})
+	assert.Equal(t, nil, err)
+	assert.T(t, ok)
+	assert.Equal(t, uint64(5), e.window.at(13).acceptor.promised)
+	assert.Equal(t, "c", e.window.at(14).acceptor.batch.Proposer)
+	assert.Equal(t, 16, len(e.window.slots))
+}
+
+func TestConfigErrorsNameTheField(t *testing.T) {
+	good := Config{ID: "a", Rand: rand.New(rand.NewPCG(1, 1))}
+	assert.Equal(t, nil, good.Validate())
+	for field, change := range map[string]func(*Config){
+		"ID":          func(c *Config) { c.ID = "" },
+		"Rand":        func(c *Config) { c.Rand = nil },
+		"Window":      func(c *Config) { c.Window = MaxWindow + 1 },
+		"FillDelay":   func(c *Config) { c.FillDelay = -1 },
+		"MaxInFlight": func(c *Config) { c.MaxInFlight = -1 },
+		"RetainBytes": func(c *Config) { c.RetainBytes = -1 },
+	} {
+		c := good
+		change(&c)
+		err := c.Validate()
+		assert.T(t, err != nil, field)
+		assert.Equal(t, "consensus: bad configuration: "+field, err.Error()[:len("consensus: bad configuration: "+field)])
+	}
+}

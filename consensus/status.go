@@ -1,0 +1,163 @@
+package consensus
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// maxRoundTrip is the longest round trip believed in: it bounds how far patience widens.
+const maxRoundTrip = 5 * time.Second
+
+// peer is what we know of another voter.
+type peer struct {
+	id     string
+	sent   time.Duration // its clock in its newest Status
+	at     time.Duration // our clock when that came; 0 is never
+	echoed time.Duration // our clock in the newest of our Statuses that it is known to have
+	used   time.Duration // our clock when we last heard, from anyone, that it put a batch; 0 is never
+	srtt   time.Duration // smoothed round trip; 0 is not measured yet
+	rttvar time.Duration // its mean deviation
+}
+
+// meetVoters makes the peers, and the stalls, those of the window.
+func (e *Engine) meetVoters() {
+	ids := e.voters()
+	stalls := make([]*stall, len(ids))
+	var peers []*peer
+	for k, id := range ids {
+		if stalls[k] = e.stallOf(id); stalls[k] == nil {
+			stalls[k] = &stall{owner: id}
+		}
+		if id == e.id {
+			continue
+		}
+		p := e.peer(id)
+		if p == nil {
+			p = &peer{id: id, echoed: e.now}
+			stalls[k].peer = p
+			e.unfollow(id)
+		}
+		peers = append(peers, p)
+	}
+	e.peers, e.stalls = peers, stalls
+}
+
+// voters returns everyone who rules an instance of the window, sorted.
+func (e *Engine) voters() []string {
+	var ids []string
+	for _, r := range e.eras {
+		ids = append(ids, r.voters...)
+	}
+	return sortedVoters(ids)
+}
+
+// peer returns what we know of voter id, or nil.
+func (e *Engine) peer(id string) *peer {
+	k, ok := slices.BinarySearchFunc(e.peers, id, func(p *peer, id string) int { return cmp.Compare(p.id, id) })
+	if !ok {
+		return nil
+	}
+	return e.peers[k]
+}
+
+// greet sends every voter a Status, four times per FillDelay however long our own round trips are: others may be
+// nearer to each other, and wait for us no longer than that. Whoever rules no instance of the window listens to one
+// voter only.
+func (e *Engine) greet() {
+	if e.now < e.greetAt {
+		return
+	}
+	e.greetAt = e.now + e.cfg.FillDelay/4
+	if e.follows() {
+		e.greetSource()
+		return
+	}
+	for _, p := range e.peers {
+		e.sendStatus(p.id, false)
+	}
+}
+
+func (e *Engine) sendStatus(to string, answer bool) {
+	m := Message{Kind: Status, To: to, Applied: e.window.applied, Sent: e.now, Answer: answer}
+	if p := e.peer(to); p != nil && p.at > 0 {
+		m.Echo, m.Held = p.sent, e.now-p.at
+	} else if f := e.follower(to); f != nil {
+		m.Echo, m.Held = f.sent, e.now-f.at
+	}
+	e.send(m)
+}
+
+// onStatus: what counts as hearing a voter is that it heard us. A voter whose words arrive while ours do not
+// reach it is of no use to anybody's writes, and must be filled and evicted like a dead one.
+func (e *Engine) onStatus(m *Message) {
+	e.heardApplied(m)
+	p := e.peer(m.From)
+	if p == nil {
+		e.heardFollower(m)
+		return
+	}
+	if m.Sent < p.sent {
+		return
+	}
+	p.sent, p.at = m.Sent, e.now
+	if m.Echo > p.echoed && m.Echo <= e.now {
+		p.echoed = m.Echo
+		if m.Held >= 0 && m.Held <= e.now-m.Echo {
+			p.measure(e.now - m.Echo - m.Held)
+		}
+	}
+}
+
+// heardApplied: what another has applied is decided, so we need it too.
+func (e *Engine) heardApplied(m *Message) {
+	if m.Applied > MaxInstance {
+		e.drop()
+		return
+	}
+	e.needs(m.Applied)
+}
+
+// measure takes in a round trip, smoothed as TCP does it (Jacobson, "Congestion Avoidance and Control",
+// SIGCOMM 1988).
+func (p *peer) measure(rtt time.Duration) {
+	rtt = min(max(rtt, 1), maxRoundTrip)
+	if p.srtt == 0 {
+		p.srtt, p.rttvar = rtt, rtt/2
+		return
+	}
+	p.rttvar += (max(rtt-p.srtt, p.srtt-rtt) - p.rttvar) / 4
+	p.srtt += (rtt - p.srtt) / 8
+}
+
+// roundTrip is how long an answer of p may well take.
+func (p *peer) roundTrip() time.Duration { return p.srtt + 4*p.rttvar }
+
+// Silence returns for how long, while this engine's own loop ran, voter id gave no sign of having heard
+// us; 0 for ourselves and for those who are no voters.
+func (e *Engine) Silence(id string) time.Duration {
+	if p := e.peer(id); p != nil {
+		return e.now - p.echoed
+	}
+	return 0
+}
+
+// silent reports whether p has not been heard for as long as it should take.
+func (e *Engine) silent(p *peer) bool { return e.now-p.echoed >= e.patienceWith(p) }
+
+// patienceWith is how long p may take before we act without it: FillDelay, or twice the round trip where
+// that is longer, lest a cluster over a WAN fill the living.
+func (e *Engine) patienceWith(p *peer) time.Duration {
+	return max(e.cfg.FillDelay, 2*p.roundTrip())
+}
+
+// patience is the longest patience with anyone who is heard.
+func (e *Engine) patience() time.Duration {
+	d := e.cfg.FillDelay
+	for _, p := range e.peers {
+		if !e.silent(p) {
+			d = max(d, e.patienceWith(p))
+		}
+	}
+	return d
+}

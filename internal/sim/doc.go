@@ -1,0 +1,13 @@
+// Package sim runs whole clusters of consensus engines on simulated time, network and faults.
+//
+// One seed decides everything: how many voters, how large the window, how long messages take and which are
+// lost or doubled, who is cut off, paused, slow or dead, what clients ask for and when. [Run] with the same
+// seed is the same run, event for event.
+//
+// The checkers know nothing of Paxos. They know what users are promised: one agreed history, dense revs,
+// acknowledged writes present and none applied twice, linearizable reads behind a barrier, and, once the
+// faults stop, a cluster that goes on. A failure names its seed.
+//
+// The package must not read a clock or draw from a global source of randomness, nor iterate over a map where
+// the order could show.
+package sim

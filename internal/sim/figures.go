@@ -1,0 +1,142 @@
+package sim
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/ha/doozerd/consensus"
+)
+
+// Figures measures clusters whose messages all take the same time, and prints a table of what writes cost: in
+// round trips, so that it says the same of a LAN and of a WAN, and in messages.
+func Figures(out io.Writer) {
+	fmt.Fprintln(out, "one way   voters  load                          round trips    longest gap  messages")
+	fmt.Fprintln(out, "                                                mean   worst   in writes    per write")
+	for _, oneWay := range []time.Duration{time.Millisecond / 2, 50 * time.Millisecond, 100 * time.Millisecond} {
+		for _, voters := range []int{3, 5, 7} {
+			for _, e := range experiments {
+				e.oneWay, e.voters = oneWay, voters
+				fmt.Fprintln(out, e.run())
+			}
+		}
+	}
+}
+
+// experiment is a cluster under a steady load, and what happens to its last voter, by id.
+type experiment struct {
+	name    string
+	writers int // voters that write; 0 is all, -1 is one after another
+	clients int // at each of them
+	think   time.Duration
+	dies    bool
+	slow    bool // ten times
+	oneWay  time.Duration
+	voters  int
+}
+
+var experiments = []experiment{
+	{name: "one writer", writers: 1, clients: 1, think: 50 * time.Millisecond},
+	{name: "a write now and then, anywhere", writers: -1, clients: 1, think: time.Second},
+	{name: "all write", clients: 4},
+	{name: "all write, one dies", clients: 4, dies: true},
+	{name: "two write, an idle one dies", writers: 2, clients: 4, dies: true},
+	{name: "two write, an idle one is slow", writers: 2, clients: 1, think: 50 * time.Millisecond, slow: true},
+	{name: "all write, one is slow", clients: 1, think: 50 * time.Millisecond, slow: true},
+}
+
+const (
+	experimentTime  = 6 * time.Second
+	experimentStart = 4 * time.Second // what happens before is not counted
+)
+
+type sample struct{ called, returned time.Duration }
+
+func (e experiment) run() string {
+	w := e.world()
+	victim := w.nodes[e.voters-1]
+	if e.slow {
+		victim.slow = 9 * e.oneWay
+	}
+	if e.dies {
+		w.after(experimentStart+experimentTime/4, victim.crash)
+	}
+	var samples []sample
+	e.load(w, victim, &samples)
+	before, writes := 0, 0
+	w.run(experimentStart, w.failed)
+	before = w.check.spoken
+	w.run(experimentStart+experimentTime, w.failed)
+	var sum, worst, gap, last time.Duration
+	for _, s := range samples {
+		if s.called < experimentStart {
+			continue
+		}
+		writes++
+		sum += s.returned - s.called
+		worst = max(worst, s.returned-s.called)
+		if last > 0 {
+			gap = max(gap, s.returned-last)
+		}
+		last = s.returned
+	}
+	if w.failed() || writes == 0 {
+		return fmt.Sprintf("%s: %v", e.name, w.failure)
+	}
+	trips := func(d time.Duration) float64 { return float64(d) / float64(2*e.oneWay) }
+	return fmt.Sprintf("%-9v %-7d %-30s %5.2f  %6.2f  %9v    %6.1f", e.oneWay, e.voters, e.name,
+		trips(sum/time.Duration(writes)), trips(worst), gap.Round(time.Millisecond), float64(w.check.spoken-before)/float64(writes))
+}
+
+func (e experiment) world() *world {
+	w := &world{clock: &clock{}, rand: rand.New(rand.NewPCG(1, 1)), byID: map[string]*node{}, proposed: map[int][]string{}, check: newChecker()}
+	w.plan = plan{voters: e.voters, window: consensus.DefaultWindow, retain: 4096, inFlight: 8, fillDelay: consensus.DefaultFillDelay}
+	w.check.w = w
+	w.network = &network{clock: w.clock, rand: w.rand, plan: &w.plan, links: map[link]*linkState{}, clean: true, fixed: e.oneWay}
+	var ids []string
+	for k := range e.voters {
+		ids = append(ids, fmt.Sprintf("v%d", k))
+	}
+	for _, id := range ids {
+		w.newNode(id, consensus.Founding(ids...), newMachine(ids))
+	}
+	return w
+}
+
+// load lets clients write at the writers; those at a slow victim are not counted.
+func (e experiment) load(w *world, victim *node, samples *[]sample) {
+	writers := w.nodes
+	if e.writers > 0 {
+		writers = w.nodes[:e.writers]
+	}
+	if e.writers < 0 {
+		turn := 0
+		e.client(w, func() *node { turn++; return w.nodes[turn%e.voters] }, nil, samples)
+		return
+	}
+	for _, n := range writers {
+		for range e.clients {
+			e.client(w, func() *node { return n }, victim, samples)
+		}
+	}
+}
+
+// client writes again and again.
+func (e experiment) client(w *world, at func() *node, victim *node, samples *[]sample) {
+	var next func()
+	next = func() {
+		n := at()
+		called := w.now
+		o := op{Number: w.check.newOp(), Key: "k", Guard: clobber}
+		n.propose(o, func(answer) {
+			if n != victim || !e.slow && !e.dies {
+				*samples = append(*samples, sample{called, w.now})
+			}
+			if !n.dead {
+				w.after(e.think, next)
+			}
+		})
+	}
+	w.after(between(w.rand, 0, max(e.think, time.Millisecond)), next)
+}

@@ -1,0 +1,75 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// network carries messages between nodes, badly while faults last.
+type network struct {
+	*clock
+	rand  *rand.Rand
+	plan  *plan
+	links map[link]*linkState
+	surge time.Duration // most that is added to the time of every message
+	clean bool          // the faults are over: nothing is lost any more
+	fixed time.Duration // if not 0, what every message takes
+	sent  int
+}
+
+type link struct{ from, to string }
+
+type linkState struct {
+	least, most time.Duration
+	cut         bool
+}
+
+func (n *network) link(from, to string) *linkState {
+	l := n.links[link{from, to}]
+	if l == nil {
+		l = &linkState{}
+		l.least, l.most = n.plan.delays(n.rand)
+		n.links[link{from, to}] = l
+		if n.links[link{to, from}] == nil { // usually as far back as there
+			n.links[link{to, from}] = &linkState{least: l.least, most: l.most}
+		}
+	}
+	return l
+}
+
+// carry calls deliver when the message arrives: never, once, or several times.
+func (n *network) carry(from, to string, slow time.Duration, deliver func()) {
+	n.sent++
+	l := n.link(from, to)
+	if !n.clean && (l.cut || chance(n.rand, n.plan.loss)) {
+		return
+	}
+	copies := 1
+	if !n.clean && chance(n.rand, n.plan.duplication) {
+		copies = 2
+	}
+	for range copies {
+		d := between(n.rand, l.least, l.most) + slow
+		if n.surge > 0 {
+			d += between(n.rand, n.surge/4, n.surge)
+		}
+		if n.fixed > 0 {
+			d = n.fixed + slow
+		}
+		if !n.clean && chance(n.rand, n.plan.tail) {
+			d += between(n.rand, 0, 50*l.most)
+		}
+		n.after(d, deliver)
+	}
+}
+
+// cut breaks the links from each of a to each of b, in that direction.
+func (n *network) cut(a, b []string, broken bool) {
+	for _, from := range a {
+		for _, to := range b {
+			if from != to {
+				n.link(from, to).cut = broken
+			}
+		}
+	}
+}
