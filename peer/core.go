@@ -37,7 +37,11 @@ type core struct {
 }
 
 func newCore(id string, history int) (*core, error) {
-	engine, err := consensus.New(consensus.Config{ID: id, Rand: jitter()}, consensus.Founding(id))
+	engine, err := consensus.New(consensus.Config{
+		ID:     id,
+		Rand:   jitter(),
+		Retain: 1, // nobody has to catch up with the one voter there is
+	}, consensus.Founding(id))
 	if err != nil {
 		return nil, err
 	}
