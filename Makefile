@@ -23,6 +23,7 @@ run: build ## build, then run one node: clients on 127.0.0.1:8046, WebView on :8
 test: deps lint proto-fresh ## install what tests need, then run every check and test
 	$(GO) test ./...
 	$(GO) test -race -short ./...
+	@$(MAKE) --no-print-directory sim
 
 race: ## run every test under the race detector
 	$(GO) test -race ./...
@@ -64,7 +65,7 @@ proto-fresh:
 	if [ "$$have" != "$$made" ]; then \
 		echo "generated code not compared: it was made by $$made, here is $$have"; \
 	else \
-		$(MAKE) --no-print-directory proto && git diff --exit-code --stat -- internal/wire/doozer.pb.go || \
+		$(MAKE) --no-print-directory proto && git diff --exit-code --stat -- 'internal/wire/*.pb.go' || \
 		{ echo "generated code was out of date: commit it"; exit 1; }; \
 	fi
 

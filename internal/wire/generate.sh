@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes doozer.pb.go from doozer.proto, the same on every machine: with protoc
+# Makes *.pb.go from *.proto, the same on every machine: with protoc
 # 3.21.12 (Debian: protobuf-compiler) and the plugin that go.mod pins.
 set -eu
 cd "$(dirname "$0")/../.."

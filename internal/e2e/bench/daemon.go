@@ -109,28 +109,59 @@ func setCost(addr, dir string, files int) func() (float64, error) {
 	}
 }
 
-func measureDaemon(b *bench) error {
-	const rounds = 7
-	err := b.withNode(func(n *e2e.Node) error {
-		sizes := []int{100, 10_000, 1_000_000}
-		var costs []func() (float64, error)
-		for _, files := range sizes {
-			dir := fmt.Sprintf("/of%d", files)
-			if err := fill(n.Addr, dir, files); err != nil {
-				return err
+// setAlone measures the same for one client that waits for each answer.
+func setAlone(c *client.Client, dir string, files int) func() (float64, error) {
+	const sets = 5000
+	random := rand.New(rand.NewPCG(3, uint64(files)))
+	body := make([]byte, bodySize)
+	return func() (float64, error) {
+		began := time.Now()
+		for range sets {
+			path := fmt.Sprintf("%s/f%d", dir, random.IntN(files))
+			if _, err := c.Set(context.Background(), path, client.Clobber, body); err != nil {
+				return 0, err
 			}
-			costs = append(costs, setCost(n.Addr, dir, files))
 		}
-		found, err := interleave(rounds, costs...)
-		if err != nil {
+		return float64(time.Since(began).Nanoseconds()) / sets, nil
+	}
+}
+
+// measureSets compares sets into directories of different sizes in one node.
+func measureSets(b *bench, n *e2e.Node) error {
+	c, err := client.Dial(context.Background(), n.Addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	var alone, pipelined []func() (float64, error)
+	for _, files := range []int{100, 10_000, 1_000_000} {
+		dir := fmt.Sprintf("/of%d", files)
+		if err := fill(n.Addr, dir, files); err != nil {
 			return err
 		}
-		b.add(forOrientation("set into a directory of 100 / 10,000 / 1,000,000 files, pipelined",
-			fmt.Sprintf("%.1f / %.1f / %.1f µs", median(found[0])/1e3, median(found[1])/1e3, median(found[2])/1e3)))
-		b.add(atMost("the same, 1,000,000 to 100", 2, ratio(found[2], found[0]), "%.2f", ""))
-		return nil
-	})
+		alone = append(alone, setAlone(c, dir, files))
+		pipelined = append(pipelined, setCost(n.Addr, dir, files))
+	}
+	if err := b.addSets("one client that waits for each answer", alone); err != nil {
+		return err
+	}
+	return b.addSets("pipelined", pipelined)
+}
+
+func (b *bench) addSets(how string, costs []func() (float64, error)) error {
+	const rounds = 7
+	found, err := interleave(rounds, costs...)
 	if err != nil {
+		return err
+	}
+	b.add(forOrientation("set into a directory of 100 / 10,000 / 1,000,000 files, "+how,
+		fmt.Sprintf("%.1f / %.1f / %.1f µs", median(found[0])/1e3, median(found[1])/1e3, median(found[2])/1e3)))
+	b.add(atMost("the same, 1,000,000 to 100", 2, ratio(found[2], found[0]), "%.2f", ""))
+	return nil
+}
+
+func measureDaemon(b *bench) error {
+	if err := b.withNode(func(n *e2e.Node) error { return measureSets(b, n) }); err != nil {
 		return err
 	}
 	return b.withNode(func(alone *e2e.Node) error {

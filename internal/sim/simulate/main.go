@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -18,7 +19,7 @@ func main() {
 	seeds := flag.Uint64("seeds", 100, "how many seeds to run")
 	first := flag.Uint64("first", 1, "the first of them")
 	seed := flag.Uint64("seed", 0, "run only this one, with a trace")
-	workers := flag.Int("workers", 1, "how many to run at a time")
+	workers := flag.Int("workers", runtime.NumCPU(), "how many to run at a time")
 	all := flag.Bool("v", false, "print a line for each seed")
 	until := flag.Bool("until", false, "stop at the first failure")
 	flag.Parse()
@@ -72,8 +73,8 @@ func report(r sim.Result) {
 	if r.Err != nil {
 		verdict = "FAILED: " + r.Err.Error()
 	}
-	fmt.Printf("seed %d %s: %s (%d instances, %d revs, %d operations ended, %d unknown, mean %v, longest %v, %d messages, %v simulated, %+v)\n",
-		r.Seed, r.Kind, verdict, r.Decided, r.Revs, r.Ended, r.Unknown, r.Mean.Round(time.Millisecond), r.Longest.Round(time.Millisecond), r.Messages, r.Simulated.Round(time.Millisecond), r.Counters)
+	fmt.Printf("seed %d %s: %s (%d instances, %d revs, %d operations ended, %d unknown, mean %v, longest %v, %d messages, %d refused, %v simulated, %+v)\n",
+		r.Seed, r.Kind, verdict, r.Decided, r.Revs, r.Ended, r.Unknown, r.Mean.Round(time.Millisecond), r.Longest.Round(time.Millisecond), r.Messages, r.Refused, r.Simulated.Round(time.Millisecond), r.Counters)
 }
 
 func finish(ran int, err error) {
