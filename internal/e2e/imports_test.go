@@ -33,7 +33,7 @@ var mayImport = map[string]string{
 	"internal/wire":    "",
 	"internal/version": "",
 	"internal/e2e":     "",
-	"internal/sim":     "consensus",
+	"internal/sim":     "consensus peer",
 
 	"internal/sim/simulate": "internal/sim",
 	"internal/sim/figures":  "internal/sim",

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"iter"
 	"math/rand/v2"
 	"time"
 )
@@ -39,28 +40,44 @@ func (n *network) link(from, to string) *linkState {
 
 // carry calls deliver when the message arrives: never, once, or several times.
 func (n *network) carry(from, to string, slow time.Duration, deliver func()) {
-	n.sent++
-	l := n.link(from, to)
-	if !n.clean && (l.cut || chance(n.rand, n.plan.loss)) {
-		return
-	}
-	copies := 1
-	if !n.clean && chance(n.rand, n.plan.duplication) {
-		copies = 2
-	}
-	for range copies {
-		d := between(n.rand, l.least, l.most) + slow
-		if n.surge > 0 {
-			d += between(n.rand, n.surge/4, n.surge)
-		}
-		if n.fixed > 0 {
-			d = n.fixed + slow
-		}
-		if !n.clean && chance(n.rand, n.plan.tail) {
-			d += between(n.rand, 0, 50*l.most)
-		}
+	for d := range n.arrivals(from, to, slow) {
 		n.after(d, deliver)
 	}
+}
+
+// arrivals are when copies of a message arrive, from now: none, one, or several.
+func (n *network) arrivals(from, to string, slow time.Duration) iter.Seq[time.Duration] {
+	return func(yield func(time.Duration) bool) {
+		n.sent++
+		l := n.link(from, to)
+		if !n.clean && (l.cut || chance(n.rand, n.plan.loss)) {
+			return
+		}
+		copies := 1
+		if !n.clean && chance(n.rand, n.plan.duplication) {
+			copies = 2
+		}
+		for range copies {
+			if !yield(n.delay(l) + slow) {
+				return
+			}
+		}
+	}
+}
+
+// delay returns how long one copy takes.
+func (n *network) delay(l *linkState) time.Duration {
+	d := between(n.rand, l.least, l.most)
+	if n.surge > 0 {
+		d += between(n.rand, n.surge/4, n.surge)
+	}
+	if n.fixed > 0 {
+		d = n.fixed
+	}
+	if !n.clean && chance(n.rand, n.plan.tail) {
+		d += between(n.rand, 0, 50*l.most)
+	}
+	return d
 }
 
 // cut breaks the links from each of a to each of b, in that direction.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ha/doozerd/consensus"
+	"github.com/ha/doozerd/peer"
 )
 
 // tickEvery is how often a node's loop turns when nothing comes in.
@@ -27,6 +28,10 @@ type node struct {
 	asking  bool          // a snapshot is under way
 	nextTag uint64
 	waiting map[uint64]func(answer) // by tag
+
+	encoders map[string]*peer.Encoder // by addressee
+	body     []byte                   // of the frame sent last
+	one      [1]consensus.Message     // in it
 }
 
 // answer is how a proposal ended: decided with outcome, a barrier that holds, or an error.
@@ -48,7 +53,7 @@ func (w *world) newNode(id string, start consensus.Snapshot, m *machine) *node {
 		w.fail("node %s: %v", id, err)
 		return nil
 	}
-	n := &node{w: w, id: id, engine: engine, machine: m, rate: 1, waiting: map[uint64]func(answer){}}
+	n := &node{w: w, id: id, engine: engine, machine: m, rate: 1, waiting: map[uint64]func(answer){}, encoders: map[string]*peer.Encoder{}}
 	w.nodes = append(w.nodes, n)
 	w.byID[id] = n
 	w.after(between(w.rand, 0, tickEvery), n.tick)
@@ -161,6 +166,10 @@ func (n *node) send(m consensus.Message) {
 	to := n.w.byID[m.To]
 	if to == nil {
 		n.w.fail("%s sent to %q, who never was", n.id, m.To)
+		return
+	}
+	if n.w.plan.frames {
+		n.sendFrame(m, to)
 		return
 	}
 	n.w.network.carry(m.From, m.To, n.slow+to.slow, func() {

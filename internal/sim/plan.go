@@ -20,6 +20,8 @@ type plan struct {
 	loss        float64
 	duplication float64
 	tail        float64 // share of messages that take far longer than the rest
+	frames      bool    // messages travel as bytes
+	spoiling    float64 // share of the copies of frames of which another arrives damaged, or at the wrong node
 	mishaps     int     // faults in all
 	faulty      time.Duration
 	drill       string // one lasting fault, which a majority must hardly notice; "" is none
@@ -30,6 +32,9 @@ const (
 	loadTime     = 8 * time.Second
 	recoveryTime = 60 * time.Second
 )
+
+// framesShare is how many seeds there are to one in which messages travel as bytes: those take twice as long.
+const framesShare = 4
 
 func newPlan(r *rand.Rand) plan {
 	p := plan{
@@ -58,6 +63,12 @@ func newPlan(r *rand.Rand) plan {
 		p.becomeDrill(r)
 	}
 	return p
+}
+
+// planFrames decides what is drawn from a source of its own, lest it change the rest.
+func (p *plan) planFrames(r *rand.Rand) {
+	p.frames = r.IntN(framesShare) == 0
+	p.spoiling = pick(r, 0, 0, 0.001, 0.01, 0.1, 0.5)
 }
 
 // becomeDrill turns p into a run with one fault that lasts to its end. A majority is whole, so its clients must

@@ -14,9 +14,11 @@ import (
 // world is one run.
 type world struct {
 	*clock
+	seed    uint64
 	rand    *rand.Rand
 	plan    plan
 	network *network
+	frames  frames
 	nodes   []*node // every process there ever was
 	byID    map[string]*node
 	clients []*client
@@ -45,21 +47,24 @@ type Result struct {
 	Mean      time.Duration // of operations that ended
 	Longest   time.Duration
 	Messages  int           // sent
+	Refused   int           // copies of frames that arrived damaged, or at the wrong node
 	Simulated time.Duration // how long it took in there
 	Counters  consensus.Counters
 }
 
 // Run runs one seed. A trace goes to out, unless that is nil.
-func Run(seed uint64, out io.Writer) (result Result) {
-	w := newWorld(seed, out)
+func Run(seed uint64, out io.Writer) Result { return newWorld(seed, out).live() }
+
+// live is the whole run.
+func (w *world) live() (result Result) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.fail("panic: %v", p)
-			if out != nil {
+			if w.out != nil {
 				panic(p) // with the trace, the stack is of use too
 			}
 		}
-		result = w.result(seed)
+		result = w.result()
 	}()
 	w.found()
 	w.begin()
@@ -71,8 +76,10 @@ func Run(seed uint64, out io.Writer) (result Result) {
 
 func newWorld(seed uint64, out io.Writer) *world {
 	r := rand.New(rand.NewPCG(seed, 1))
-	w := &world{clock: &clock{}, rand: r, plan: newPlan(r), byID: map[string]*node{}, proposed: map[int][]string{}, out: out, check: newChecker()}
+	w := &world{clock: &clock{}, seed: seed, rand: r, plan: newPlan(r), byID: map[string]*node{}, proposed: map[int][]string{}, out: out, check: newChecker()}
 	w.check.w = w
+	w.frames.rand = rand.New(rand.NewPCG(seed, 3))
+	w.plan.planFrames(w.frames.rand)
 	w.network = &network{clock: w.clock, rand: r, plan: &w.plan, links: map[link]*linkState{}}
 	w.trace("plan %+v", w.plan)
 	return w
@@ -157,8 +164,8 @@ func (w *world) fail(format string, args ...any) {
 
 func (w *world) failed() bool { return w.failure != nil }
 
-func (w *world) result(seed uint64) Result {
-	r := Result{Seed: seed, Err: w.failure, Plan: fmt.Sprintf("%+v", w.plan), Kind: w.plan.kind(), Messages: w.network.sent, Simulated: w.now}
+func (w *world) result() Result {
+	r := Result{Seed: w.seed, Err: w.failure, Plan: fmt.Sprintf("%+v", w.plan), Kind: w.plan.kind(), Messages: w.network.sent, Refused: w.frames.refused, Simulated: w.now}
 	for _, n := range w.nodes {
 		c := n.engine.Counters()
 		r.Decided = max(r.Decided, n.engine.LastApplied())
