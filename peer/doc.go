@@ -7,6 +7,9 @@
 // the loop. What the loop does lives in core, which knows no clock and no
 // goroutine, so that a test or a simulation can drive it by hand.
 //
+// What members say to each other goes in frames: an [Encoder] makes those of a
+// [Link], and [Decode] takes in what came over it and is of it.
+//
 // The invariant it keeps: the store changes by decided batches only, in the
 // order of their instances, and every proposal that was taken is answered
 // exactly once, after it has been applied or when the node closes.

@@ -4,6 +4,9 @@
 // lost or doubled, who is cut off, paused, slow or dead, what clients ask for and when. [Run] with the same
 // seed is the same run, event for event.
 //
+// In some of the seeds messages travel as bytes, by the codec of package peer, and copies are damaged on the way
+// or handed to the wrong node.
+//
 // The checkers know nothing of Paxos. They know what users are promised: one agreed history, dense revs,
 // acknowledged writes present and none applied twice, linearizable reads behind a barrier, and, once the
 // faults stop, a cluster that goes on. A failure names its seed.

@@ -34,7 +34,7 @@ const (
 )
 
 // framesShare is how many seeds there are to one in which messages travel as bytes: those take twice as long.
-const framesShare = 4
+const framesShare = 5
 
 func newPlan(r *rand.Rand) plan {
 	p := plan{
@@ -68,7 +68,7 @@ func newPlan(r *rand.Rand) plan {
 // planFrames decides what is drawn from a source of its own, lest it change the rest.
 func (p *plan) planFrames(r *rand.Rand) {
 	p.frames = r.IntN(framesShare) == 0
-	p.spoiling = pick(r, 0, 0, 0.001, 0.01, 0.1, 0.5)
+	p.spoiling = pick(r, 0, 0, 0.001, 0.01, 0.05, 0.2)
 }
 
 // becomeDrill turns p into a run with one fault that lasts to its end. A majority is whole, so its clients must

@@ -1,8 +1,10 @@
-// Package wire is the client protocol's outer layer: its messages, how they
-// are framed, and the limits on a frame. The server and the client share it.
+// Package wire is the outer layer of what goes over connections: the messages,
+// how they are framed, and the limits on a frame. The server and the client
+// share the client protocol's; peers have frames of their own.
 //
 // A frame is four bytes, an unsigned big-endian size n, and then n bytes: one
-// protobuf message, a [Request] or a [Response] (see doc/proto.md).
+// protobuf message, a [Request] or a [Response] (see doc/proto.md), or, between
+// peers, a checksum, a version and a [PeerFrame] (see [AppendPeerFrame]).
 //
 // The package knows bytes and nothing of what they mean: no verbs, no access,
 // no store, no connections, no logging, no goroutines. Its invariant is that

@@ -1,9 +1,9 @@
-// Command plant shows that the simulation's checkers can fail: it breaks the engine on purpose, one rule at a
-// time, and counts the runs until the simulation notices.
+// Command plant shows that the simulation's checkers can fail: it breaks the engine and the codec on purpose, one
+// rule at a time, and counts the runs until the simulation notices.
 //
 //	plant [-seeds 10000] [-only NAME]
 //
-// A fault is a change of the engine's source, made in an overlay: the source itself knows nothing of faults. It exits with 1
+// A fault is a change of the source, made in an overlay: the source itself knows nothing of faults. It exits with 1
 // if a fault survives.
 package main
 
@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -49,17 +50,17 @@ func main() {
 	}
 }
 
-// fault is a change of one file of the engine.
+// fault is a change of one file.
 type fault struct {
 	name     string
 	rule     string // whose absence it is
-	file     string
+	file     string // from the top of the source tree
 	from, to string // from is there exactly once
 }
 
 // plant returns the changed source.
 func (f fault) plant(dir string) ([]byte, error) {
-	source, err := os.ReadFile(filepath.Join(dir, "consensus", f.file))
+	source, err := os.ReadFile(filepath.Join(dir, f.file))
 	if err != nil {
 		return nil, err
 	}
@@ -87,9 +88,9 @@ func (f fault) try(dir, work string, seeds int) (verdict string, found bool) {
 
 var failedTest = regexp.MustCompile(`--- FAIL: (\w+)`)
 
-// tryTests runs the engine's own tests: what other rules make up for, a cluster hardly shows.
+// tryTests runs the tests beside the file: what other rules make up for, a cluster hardly shows.
 func (f fault) tryTests(dir, work, survived string) (verdict string, found bool) {
-	test := exec.Command("go", "test", "-overlay", filepath.Join(work, "overlay.json"), "./consensus")
+	test := exec.Command("go", "test", "-overlay", filepath.Join(work, "overlay.json"), "./"+path.Dir(f.file))
 	test.Dir = dir
 	out, err := test.CombinedOutput()
 	m := failedTest.FindSubmatch(out)
@@ -109,11 +110,11 @@ func (f fault) build(dir, work string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	changed := filepath.Join(work, f.file)
+	changed := filepath.Join(work, filepath.Base(f.file))
 	if err := os.WriteFile(changed, source, 0o600); err != nil {
 		return "", err
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(dir, "consensus", f.file): changed}})
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(dir, f.file): changed}})
 	if err != nil {
 		return "", err
 	}
