@@ -104,7 +104,7 @@ func writeHelp(e env, cmd command) error {
 		fmt.Fprintln(&text, "\nOptions:")
 		writeOptions(&text, func(f *flag.Flag) bool { return slices.Contains(cmd.options, f.Name) })
 	}
-	fmt.Fprintf(&text, "\nExample:\n%s\n\n%s -h lists all options.\n", indent(cmd.example), e.name)
+	fmt.Fprintf(&text, "\nExample:\n%s\n\n%s -h lists all commands and options.\n", indent(cmd.example), e.name)
 	_, err := e.stdout.Write(text.Bytes())
 	return asOutputError(err)
 }
