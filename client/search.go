@@ -113,7 +113,7 @@ func (c *Client) find(s *search) {
 		}
 		cn, err := c.tryAll(ctx)
 		if err == nil {
-			s.cn = cn
+			s.cn, s.err = cn, nil
 			return
 		}
 		c.failures++
