@@ -13,6 +13,7 @@ type call struct {
 	tag   int32
 	frame []byte // nil once it is on its way
 	waits bool   // the server may hold it for long: worth a CANCEL
+	asOf  int64  // the rev that it reads the tree at, if it says
 
 	sent      bool // bytes of it may have left this process
 	abandoned bool // nobody waits for its answer; its tag stays taken until then

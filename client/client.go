@@ -121,7 +121,8 @@ func (c *Client) remember(secret string) {
 	}
 }
 
-// saw notes a rev that a server has told of.
+// saw notes a rev that a server has told of. The connection's reader calls it,
+// so that by the time the connection is replaced all its answers have counted.
 func (c *Client) saw(rev int64) {
 	for {
 		seen := c.seen.Load()

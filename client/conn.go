@@ -34,6 +34,7 @@ type conn struct {
 	nc        net.Conn
 	heartbeat time.Duration
 	born      time.Time
+	saw       func(rev int64) // told of each rev in an answer, before whoever asked is
 
 	nextTag atomic.Int32
 	heard   atomic.Uint64 // how often bytes have come
@@ -52,12 +53,13 @@ type conn struct {
 	wg   sync.WaitGroup
 }
 
-func newConn(addr string, nc net.Conn, heartbeat time.Duration) *conn {
+func newConn(addr string, nc net.Conn, heartbeat time.Duration, saw func(rev int64)) *conn {
 	cn := &conn{
 		addr:      addr,
 		nc:        nc,
 		heartbeat: heartbeat,
 		born:      time.Now(),
+		saw:       saw,
 		calls:     make(map[int32]*call),
 		wake:      make(chan struct{}, 1),
 		idle:      make(chan struct{}),
@@ -72,6 +74,9 @@ func newConn(addr string, nc net.Conn, heartbeat time.Duration) *conn {
 // the connection takes no more: nothing was sent.
 func (cn *conn) start(r *wire.Request, waits bool) (*call, error) {
 	cl := &call{cn: cn, waits: waits, done: make(chan struct{})}
+	if isRead(r) {
+		cl.asOf = r.GetRev()
+	}
 	return cl, cn.send(cl, r)
 }
 

@@ -44,7 +44,7 @@ func (c *Client) dial(ctx context.Context, addr string) (*conn, error) {
 	if err != nil {
 		return nil, &ConnError{Addr: addr, Err: dialCause(ctx, err)}
 	}
-	cn := newConn(addr, nc, c.cfg.Heartbeat)
+	cn := newConn(addr, nc, c.cfg.Heartbeat, c.saw)
 	if err := c.hello(ctx, cn); err != nil {
 		cn.close(err)
 		return nil, cn.helloError(ctx, err)
@@ -160,7 +160,6 @@ func askAll(ctx context.Context, cn *conn, requests []*wire.Request) (rev int64,
 func (c *Client) catchUp(ctx context.Context, cn *conn, rev int64) error {
 	seen := c.seen.Load()
 	if rev >= seen {
-		c.saw(rev)
 		return nil
 	}
 	cl, err := cn.start(readAt(wire.Request_STAT, "/", seen), true)

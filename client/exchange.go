@@ -42,7 +42,7 @@ func (c *Client) finish(ctx context.Context, x *exchange) (*wire.Response, error
 	for {
 		resp, err := x.call.wait(ctx)
 		if err == nil && !c.moveOn(x, resp) {
-			return c.accept(x, resp)
+			return x.accept(resp)
 		}
 		if err != nil {
 			x.doubtful = x.doubtful || x.write && x.call.sent
@@ -76,16 +76,12 @@ func (c *Client) start(ctx context.Context, r *wire.Request) (*call, error) {
 }
 
 // accept makes a result of the final answer.
-func (c *Client) accept(x *exchange, resp *wire.Response) (*wire.Response, error) {
+func (x *exchange) accept(resp *wire.Response) (*wire.Response, error) {
 	if cn := x.call.cn; !cn.served.Load() {
 		cn.served.Store(true)
 	}
 	if err := answerError(resp); err != nil {
 		return nil, x.explain(err)
-	}
-	c.saw(resp.GetRev())
-	if isRead(x.req) {
-		c.saw(x.req.GetRev())
 	}
 	return resp, nil
 }

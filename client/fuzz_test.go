@@ -25,7 +25,7 @@ func FuzzAnswers(f *testing.F) {
 	f.Add([]byte{3, 0, 0, 0}, []byte{8, 1})
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		here, there := net.Pipe()
-		cn := newConn("fuzz", here, time.Hour)
+		cn := newConn("fuzz", here, time.Hour, func(int64) {})
 		var calls []*call
 		for range 2 {
 			cl, err := cn.start(plain(wire.Request_REV), false)

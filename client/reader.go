@@ -47,9 +47,13 @@ func (cn *conn) deliver(body []byte) error {
 	if cl == nil {
 		return fmt.Errorf("%w: answer with tag %d, which no request has", ErrProtocol, *resp.Tag)
 	}
-	if !cl.abandoned {
-		cl.settle(&resp, nil)
+	if cl.abandoned {
+		return nil
 	}
+	if resp.ErrCode == nil {
+		cn.saw(max(resp.GetRev(), cl.asOf))
+	}
+	cl.settle(&resp, nil)
 	return nil
 }
 

@@ -85,7 +85,11 @@ func (c *Client) retire(s *search) {
 	if s.leave {
 		s.old.leave(c.ctx)
 	}
-	s.old.close(errLeft)
+	reason := errLeft
+	if c.ctx.Err() != nil {
+		reason = ErrClosed
+	}
+	s.old.close(reason)
 	c.addrs = rotated(c.addrs)
 	c.failures = c.failuresAfter(s)
 }

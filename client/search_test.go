@@ -341,6 +341,30 @@ func TestCloseWhileLeavingAnObserver(t *testing.T) {
 	})
 }
 
+func TestCloseEndsAWriteToAnObserverThatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) {
+			p.hello(10)
+			p.want(wire.Request_SET)
+			p.send(p.want(wire.Request_SET), refusal(wire.Response_READONLY, ""))
+			p.rest()
+		})
+		c := n.client("a:1", "b:1")
+		errs := make(chan error)
+		for range 2 {
+			go func() { errs <- set(client.Clobber)(t.Context(), c) }()
+			synctest.Wait()
+		}
+		c.Close()
+		for range 2 {
+			if err := <-errs; !errors.Is(err, client.ErrClosed) {
+				t.Errorf("%v, want %v", err, client.ErrClosed)
+			}
+		}
+	})
+}
+
 func TestServerThatIsBehindIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)

@@ -68,6 +68,7 @@ func (cn *conn) nextBatch(dst []byte) []byte {
 // pop takes the first frame off the queue.
 func (cn *conn) pop() []byte {
 	cl := cn.queue[0]
+	cn.queue[0] = nil // else the queue's memory would hold on to its answer
 	cn.queue = cn.queue[1:]
 	frame := cl.frame
 	cl.sent, cl.frame = true, nil
