@@ -65,7 +65,7 @@ func lastSeen(r *http.Request) string {
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		return id
 	}
-	return r.FormValue("after")
+	return r.URL.Query().Get("after")
 }
 
 // A stream is one browser that follows the tree.
@@ -82,6 +82,10 @@ func (s *stream) run(ctx context.Context, after string) error {
 		return err
 	}
 	if err := s.ping(); err != nil {
+		return err
+	}
+	// The time for a request to come ends a stream as well, unless it is lifted.
+	if err := s.rc.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
 	for {

@@ -54,18 +54,19 @@ func (h *handler) tree(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no such path", http.StatusNotFound)
 		return
 	}
-	snap, err := h.version(r.FormValue("rev"))
+	args := r.URL.Query() // FormValue would read a body, onto the disk if it is large
+	snap, err := h.version(args.Get("rev"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusGone)
 		return
 	}
-	first, err := offset(r.FormValue("offset"))
+	first, err := offset(args.Get("offset"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	if r.FormValue("part") == "list" {
+	if args.Get("part") == "list" {
 		h.render(w, "list", list(snap, dir, first))
 		return
 	}

@@ -532,6 +532,8 @@ func (w *slowWriter) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
+func (w *slowWriter) SetReadDeadline(time.Time) error { return nil }
+
 // Write blocks, as a connection does, until its deadline.
 func (w *slowWriter) Write(b []byte) (int, error) {
 	if w.limit > 0 && w.Body.Len()+len(b) > w.limit {
@@ -594,6 +596,51 @@ func TestBusyTreeIsToldAtAPace(t *testing.T) {
 		<-done
 		assert.Equal(t, 11, strings.Count(w.Body.String(), "event: change\n"))
 	})
+}
+
+// TestBodiesOfRequestsAreNotRead holds that nobody fills memory or disk with
+// the body of a GET: package http reads a form's, if it is asked to.
+func TestBodiesOfRequestsAreNotRead(t *testing.T) {
+	h := handlerOf(t, Config{Node: newTree(t, 10)})
+	for _, path := range []string{"/", "/events"} {
+		body := strings.NewReader("--x\r\nContent-Disposition: form-data; name=\"offset\"\r\n\r\n5\r\n--x--\r\n")
+		size := body.Len()
+		r := httptest.NewRequest("GET", "http://127.0.0.1"+path, body)
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+		h.ServeHTTP(&slowWriter{ResponseRecorder: httptest.NewRecorder()}, r)
+		assert.Equal(t, size, body.Len())
+	}
+}
+
+// TestStreamOutlivesTheTimeForARequest holds that the server's ReadTimeout is
+// not one for streams.
+func TestStreamOutlivesTheTimeForARequest(t *testing.T) {
+	tr := newTree(t, 10)
+	lifted := make(chan struct{})
+	h := handlerOf(t, Config{Node: tr})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(&liftWatcher{w, lifted}, r)
+	}))
+	server.Config.ReadTimeout = time.Hour
+	server.Start()
+	t.Cleanup(server.Close)
+	followAt(t, server, tr.id())
+	<-lifted
+}
+
+// A liftWatcher tells when the time for a request to come is lifted.
+type liftWatcher struct {
+	http.ResponseWriter
+	lifted chan struct{}
+}
+
+func (w *liftWatcher) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *liftWatcher) SetReadDeadline(d time.Time) error {
+	if d.IsZero() {
+		close(w.lifted)
+	}
+	return http.NewResponseController(w.ResponseWriter).SetReadDeadline(d)
 }
 
 func TestHostname(t *testing.T) {

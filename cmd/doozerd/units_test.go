@@ -2,11 +2,15 @@ package main
 
 import (
 	"bytes"
+	"io"
+	"log/slog"
 	"math"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/bmizerany/assert"
 )
@@ -141,5 +145,48 @@ func TestWebConnectionsAreLimited(t *testing.T) {
 		synctest.Wait()
 		l.Close()
 		assert.Equal(t, net.ErrClosed, <-accepted)
+	})
+}
+
+// oneConn is a listener that has one connection.
+type oneConn chan net.Conn
+
+func (l oneConn) Accept() (net.Conn, error) {
+	c, ok := <-l
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+
+func (l oneConn) Close() error { return nil }
+
+func (l oneConn) Addr() net.Addr { return &net.TCPAddr{} }
+
+// TestRequestThatNeverEnds holds that whoever announces a body and sends none
+// is cut off, as one connection fewer is free for others meanwhile.
+func TestRequestThatNeverEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		view := newWebServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+		here, there := net.Pipe()
+		l := make(oneConn, 1)
+		l <- there
+		served := make(chan error)
+		go func() { served <- view.serve(l) }()
+		cutOff := make(chan struct{})
+		go func() {
+			io.Copy(io.Discard, here)
+			close(cutOff)
+		}()
+		io.WriteString(here, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n\r\n")
+		select {
+		case <-cutOff:
+		case <-time.After(time.Hour):
+			t.Error("after an hour the connection is still there")
+			here.Close()
+		}
+		close(l)
+		<-served
+		view.close()
 	})
 }

@@ -14,11 +14,11 @@ const (
 	// maxWebConns bounds the connections of browsers. The next one waits.
 	maxWebConns = 1024
 
-	maxWebHeader     = 64 << 10         // bytes of a request's header
-	webHeaderTimeout = 10 * time.Second // for a request's header to come
-	webWriteTimeout  = 2 * time.Minute  // for an answer to be taken; a stream sets its own
-	webIdleTimeout   = time.Minute      // between two requests
-	webCloseTimeout  = time.Second      // for the last answers
+	maxWebHeader    = 64 << 10         // bytes of a request's header
+	webReadTimeout  = 10 * time.Second // for a request to come; a stream lifts it
+	webWriteTimeout = 2 * time.Minute  // for an answer to be taken; a stream sets its own
+	webIdleTimeout  = time.Minute      // between two requests
+	webCloseTimeout = time.Second      // for the last answers
 )
 
 // webServer serves the WebView.
@@ -32,13 +32,13 @@ func newWebServer(h http.Handler, log *slog.Logger) *webServer {
 	return &webServer{
 		cancel: cancel,
 		http: http.Server{
-			Handler:           h,
-			BaseContext:       func(net.Listener) context.Context { return ctx },
-			MaxHeaderBytes:    maxWebHeader,
-			ReadHeaderTimeout: webHeaderTimeout,
-			WriteTimeout:      webWriteTimeout,
-			IdleTimeout:       webIdleTimeout,
-			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+			Handler:        h,
+			BaseContext:    func(net.Listener) context.Context { return ctx },
+			MaxHeaderBytes: maxWebHeader,
+			ReadTimeout:    webReadTimeout,
+			WriteTimeout:   webWriteTimeout,
+			IdleTimeout:    webIdleTimeout,
+			ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
 	}
 }

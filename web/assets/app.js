@@ -261,6 +261,7 @@ async function reload() {
 
 function begin() {
   tree = document.getElementById("tree");
+  if (during) during = []; // what came before is older than this tree
   seen = tree.dataset.node + "." + tree.dataset.rev;
   shownRev.textContent = tree.dataset.rev;
   document.querySelector(".id").textContent = tree.dataset.node;
