@@ -74,7 +74,10 @@ func (b *booter) contend(ctx context.Context, c *client.Client) (won bool, err e
 	if err == nil && founder == b.id {
 		return true, nil
 	}
-	return false, errors.Join(err, c.Del(ctx, b.nsPath(), rev))
+	if left := c.Del(ctx, b.nsPath(), rev); err == nil && left != nil {
+		err = fmt.Errorf("delete %s: %w", b.nsPath(), left)
+	}
+	return false, err
 }
 
 // claim sets the boot file to this node's id, if it is missing, and returns the
