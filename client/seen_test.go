@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net"
+	"runtime"
 	"testing"
 	"testing/synctest"
 
@@ -58,7 +59,8 @@ func answer(t *testing.T, nc net.Conn, verb wire.Request_Verb, rev int64) {
 		err = wire.Decode(body, &req)
 	}
 	if err != nil || req.GetVerb() != verb {
-		t.Fatalf("got %v, %v, want %v", &req, err, verb)
+		t.Errorf("got %v, %v, want %v", &req, err, verb)
+		runtime.Goexit()
 	}
 	frame, err := wire.AppendFrame(nil, &wire.Response{Tag: req.Tag, Rev: &rev})
 	if err != nil {
