@@ -86,7 +86,8 @@ const afterword = `
 - *Set into a directory*: a file that exists, picked at random, gets a new body of 128 bytes. At the store by itself the cost
   is processor time, the collector's included, of a process of its own. A set copies one path of a tree: at 1,000,000 files that
   is twice the memory of 100, which the row with *always the same 100* shows. What random ones among 1,000,000 cost beyond that
-  is memory that is in no cache.
+  is memory that is in no cache. With one client that waits for each answer the
+  round trip hides most of that: such a row says what a user notices, and little about the tree.
 - *One event with waits elsewhere*: a set that nobody waits for, while others wait for other paths, half of
   them for a literal path, half for a glob.
 - *Echo*: a process with a goroutine per connection that reads a frame and writes a canned one, the same that doozerd
