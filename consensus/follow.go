@@ -80,13 +80,26 @@ func (e *Engine) dropFollowers() {
 	})
 }
 
-// unfollow forgets a follower that has become a voter.
-func (e *Engine) unfollow(id string) {
-	e.followers = slices.DeleteFunc(e.followers, func(f *follower) bool { return f.id == id })
+// unfollow forgets a follower that has become a voter, and returns what it has applied.
+func (e *Engine) unfollow(id string) uint64 {
+	f := e.follower(id)
+	if f == nil {
+		return 0
+	}
+	e.followers = slices.DeleteFunc(e.followers, func(g *follower) bool { return g == f })
+	return f.applied
 }
 
 // follows reports whether we rule no instance of our window, and so listen to one voter only.
 func (e *Engine) follows() bool { return e.stallOf(e.id) == nil }
+
+// Upstream returns the voter that an observer listens to, or "": there is none yet, or we are a voter.
+func (e *Engine) Upstream() string {
+	if !e.follows() {
+		return ""
+	}
+	return e.upstream
+}
 
 // greetSource sends our Status to the voter we listen to; if that one is silent, to the next.
 func (e *Engine) greetSource() {
@@ -94,7 +107,7 @@ func (e *Engine) greetSource() {
 		return
 	}
 	p := e.peer(e.upstream)
-	if p == nil || e.now-p.echoed > fillAnyway*e.patienceWith(p) {
+	if p == nil || p.suspected() || e.now-p.echoed > fillAnyway*e.patienceWith(p) {
 		p = e.peers[e.cfg.Rand.IntN(len(e.peers))]
 		e.upstream, p.echoed = p.id, e.now
 	}

@@ -55,6 +55,9 @@ func (e *Engine) enqueue(p proposal) error {
 	return nil
 }
 
+// Voters returns the voters that stand, sorted. The caller must not modify it.
+func (e *Engine) Voters() []string { return e.standing().voters }
+
 // Writable reports whether this engine is among the voters that stand.
 func (e *Engine) Writable() bool { return e.standing().index(e.id) >= 0 }
 

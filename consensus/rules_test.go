@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -284,4 +285,78 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		assert.T(t, err != nil, field)
 		assert.Equal(t, "consensus: bad configuration: "+field, err.Error()[:len("consensus: bad configuration: "+field)])
 	}
+}
+
+func TestPeersTellsWhatIsKnownOfOthers(t *testing.T) {
+	e := lone(t)
+	e.Tick(delay / 2)
+	e.Step(Message{Kind: Status, From: "c", To: "a", Applied: 7, Sent: e.now, Echo: e.now - delay/10})
+	e.Step(Message{Kind: Status, From: "c", To: "a", Applied: 6, Sent: e.now - 1}) // overtaken
+	e.Step(Message{Kind: Status, From: "x", To: "a", Applied: 5, Sent: e.now})
+	e.Tick(delay)
+	assert.Equal(t, []Peer{
+		{ID: "b", Voter: true, Silence: delay},
+		{ID: "c", Voter: true, Applied: 7, RoundTrip: delay / 10, Silence: delay * 6 / 10},
+		{ID: "x", Applied: 5, Silence: delay / 2},
+	}, slices.Collect(e.Peers()))
+	assert.Equal(t, delay, e.Silence("b"))
+	assert.Equal(t, 0.0, testing.AllocsPerRun(10, func() {
+		for range e.Peers() {
+		}
+	}))
+}
+
+func TestVotersAreThoseThatStand(t *testing.T) {
+	e := lone(t, "c", "a", "b")
+	assert.Equal(t, []string{"a", "b", "c"}, e.Voters())
+	skipAll(e, 1)
+	e.Ready()
+	e.Applied(1, []string{"d", "a"})
+	assert.Equal(t, []string{"a", "d"}, e.Voters())
+}
+
+func TestUpstreamIsWhomAnObserverListensTo(t *testing.T) {
+	voter := lone(t)
+	voter.Tick(delay)
+	assert.Equal(t, "", voter.Upstream())
+	observer := lone(t, "b", "c")
+	assert.Equal(t, "", observer.Upstream())
+	observer.Tick(delay)
+	assert.Equal(t, said(observer, Status)[0].To, observer.Upstream())
+}
+
+// A link that the other side's kernel closed is reason enough to fill at once, but no evidence for an eviction.
+func TestSuspectIsFilledAtOnce(t *testing.T) {
+	e := lone(t) // follows c
+	assert.Equal(t, nil, e.Propose(1, []byte("x")))
+	e.Tick(1)
+	assert.Equal(t, 0, len(said(e, Prepare)))
+	e.Suspect("c")
+	prepared := said(e, Prepare)
+	assert.Equal(t, 2, len(prepared))
+	assert.Equal(t, "c", prepared[0].Owner)
+	assert.Equal(t, time.Duration(1), e.Silence("c"))
+	e.Suspect("nobody")
+	e.Suspect("a")
+}
+
+func TestSuspicionEndsWithAnEchoOfSomethingLater(t *testing.T) {
+	e := lone(t)
+	e.Tick(delay / 2)
+	e.Suspect("c")
+	hears(e, "c") // what it says was sent before its link was closed
+	assert.T(t, e.silent(e.peer("c")))
+	e.Tick(delay)
+	hears(e, "c")
+	assert.T(t, !e.silent(e.peer("c")))
+}
+
+// skipAll lets b and c give their instances up to i away, and a its own.
+func skipAll(e *Engine, i uint64) {
+	for _, v := range e.Voters() {
+		if v != e.id {
+			e.Step(Message{Kind: Skip, From: v, To: e.id, Skip: Range{1, i + 1}})
+		}
+	}
+	e.announce(e.skipTo(i + 1))
 }

@@ -67,6 +67,9 @@ func (e *Engine) fillDue(t *stall, s *slot) bool {
 	waited := time.Duration(0)
 	if s.instance <= e.need {
 		waited = e.now - t.since
+		if silent && t.peer.suspected() {
+			waited += patience // what a wait would show is known
+		}
 	}
 	near := silent && e.front > 0 && s.instance <= e.front+e.horizon()/2 && !e.atWork(t.peer)
 	if waited < patience && !near {

@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"time"
 )
@@ -11,13 +12,43 @@ const maxRoundTrip = 5 * time.Second
 
 // peer is what we know of another voter.
 type peer struct {
-	id     string
-	sent   time.Duration // its clock in its newest Status
-	at     time.Duration // our clock when that came; 0 is never
-	echoed time.Duration // our clock in the newest of our Statuses that it is known to have
-	used   time.Duration // our clock when we last heard, from anyone, that it put a batch; 0 is never
-	srtt   time.Duration // smoothed round trip; 0 is not measured yet
-	rttvar time.Duration // its mean deviation
+	id      string
+	applied uint64        // the highest instance it is known to have applied
+	sent    time.Duration // its clock in its newest Status
+	at      time.Duration // our clock when that came; 0 is never
+	echoed  time.Duration // our clock in the newest of our Statuses that it is known to have
+	suspect time.Duration // it is silent until it echoes a Status of ours as new as this; 0 is no suspicion
+	used    time.Duration // our clock when we last heard, from anyone, that it put a batch; 0 is never
+	srtt    time.Duration // smoothed round trip; 0 is not measured yet
+	rttvar  time.Duration // its mean deviation
+}
+
+// Peer is what an engine knows of another node.
+type Peer struct {
+	ID        string
+	Voter     bool          // it rules an instance of our window; otherwise it is a follower, which we feed
+	Applied   uint64        // the highest instance it is known to have applied; 0 is none
+	RoundTrip time.Duration // smoothed, of a voter; 0 is not measured yet
+	// Silence is how long, while this engine's own loop ran, the node gave no sign: a voter of having heard
+	// us (see Engine.Silence), a follower of being there.
+	Silence time.Duration
+}
+
+// Peers yields the other voters of the window, by id, and then the followers. The engine must not be used
+// meanwhile.
+func (e *Engine) Peers() iter.Seq[Peer] {
+	return func(yield func(Peer) bool) {
+		for _, p := range e.peers {
+			if !yield(Peer{p.id, true, p.applied, p.srtt, e.now - p.echoed}) {
+				return
+			}
+		}
+		for _, f := range e.followers {
+			if !yield(Peer{f.id, false, f.applied, 0, e.now - f.at}) {
+				return
+			}
+		}
+	}
 }
 
 // meetVoters makes the peers, and the stalls, those of the window.
@@ -34,9 +65,8 @@ func (e *Engine) meetVoters() {
 		}
 		p := e.peer(id)
 		if p == nil {
-			p = &peer{id: id, echoed: e.now}
+			p = &peer{id: id, echoed: e.now, applied: e.unfollow(id)}
 			stalls[k].peer = p
-			e.unfollow(id)
 		}
 		peers = append(peers, p)
 	}
@@ -115,6 +145,9 @@ func (e *Engine) heardApplied(m *Message) {
 		e.drop()
 		return
 	}
+	if p := e.peer(m.From); p != nil {
+		p.applied = max(p.applied, m.Applied)
+	}
 	e.needs(m.Applied)
 }
 
@@ -142,8 +175,27 @@ func (e *Engine) Silence(id string) time.Duration {
 	return 0
 }
 
+// Suspect says that the other side's kernel closed the link to voter id, so that its process is probably gone: it
+// counts as silent now, and is filled without a wait, until it echoes a Status sent after this call. That is safe
+// even if it lives. Silence, which is evidence for an eviction, goes on as it was. An id that is no voter's
+// is ignored.
+func (e *Engine) Suspect(id string) {
+	p := e.peer(id)
+	if p == nil {
+		return
+	}
+	p.suspect = e.now + 1
+	p.used = 0 // gone, unless it is heard of anew
+	e.watchOwners()
+}
+
+// suspected reports whether p's link was closed and p not heard since.
+func (p *peer) suspected() bool { return p.echoed < p.suspect }
+
 // silent reports whether p has not been heard for as long as it should take.
-func (e *Engine) silent(p *peer) bool { return e.now-p.echoed >= e.patienceWith(p) }
+func (e *Engine) silent(p *peer) bool {
+	return p.suspected() || e.now-p.echoed >= e.patienceWith(p)
+}
 
 // patienceWith is how long p may take before we act without it: FillDelay, or twice the round trip where
 // that is longer, lest a cluster over a WAN fill the living.

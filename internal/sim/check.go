@@ -167,6 +167,8 @@ func (c *checker) latency() (mean, longest time.Duration) {
 // promptness is what clients of healthy nodes may expect while one fault lasts: by latency and drill.
 var promptness = map[string]struct{ mean, longest time.Duration }{
 	"lan dead":    {5 * time.Millisecond, 600 * time.Millisecond},
+	"lan closed":  {5 * time.Millisecond, 20 * time.Millisecond},
+	"wan closed":  {500 * time.Millisecond, 2 * time.Second},
 	"lan deaf":    {5 * time.Millisecond, 600 * time.Millisecond},
 	"lan mute":    {5 * time.Millisecond, 600 * time.Millisecond},
 	"lan parted":  {80 * time.Millisecond, 1500 * time.Millisecond},

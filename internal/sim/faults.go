@@ -117,6 +117,21 @@ func (w *world) crashOne() {
 	w.after(between(w.rand, 0, 2*time.Second), func() { w.replace(n.id) })
 }
 
+// closeLinks lets the others know that n's process has ended.
+func (w *world) closeLinks(n *node) {
+	for _, other := range w.alive() {
+		if other == n {
+			continue
+		}
+		if l := w.network.link(n.id, other.id); !l.cut {
+			w.after(between(w.links, l.least, l.most), func() { other.suspect(n.id) })
+		}
+	}
+}
+
+// suspectSomeone closes the links to a living process, as a proxy between would that is restarted.
+func (w *world) suspectSomeone() { w.closeLinks(pick(w.links, w.alive()...)) }
+
 // canLose reports whether every set of voters that some living node knows, or may come to know, keeps a majority without n.
 func (w *world) canLose(n *node) bool {
 	alive := w.alive()
@@ -235,7 +250,7 @@ func (w *world) drill() {
 	v, all := []string{victim.id}, w.ids()
 	w.trace("drill: %s %s", victim.id, w.plan.drill)
 	switch w.plan.drill {
-	case "dead":
+	case "dead", "closed":
 		victim.crash()
 	case "deaf":
 		w.network.cut(all, v, true)

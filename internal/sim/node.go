@@ -211,6 +211,9 @@ func (n *node) install(position consensus.Snapshot, state *machine) {
 func (n *node) crash() {
 	n.dead = true
 	n.inbox = nil
+	if n.w.plan.closes {
+		n.w.closeLinks(n)
+	}
 	tags := n.waiting
 	n.waiting = nil
 	for t := range n.nextTag { // in order, not as the map has it
@@ -218,6 +221,12 @@ func (n *node) crash() {
 			done(answer{err: errGone})
 		}
 	}
+}
+
+// suspect is told when the link to another was closed by the other side.
+func (n *node) suspect(id string) {
+	n.w.trace("%s sees %s's link closed", n.id, id)
+	n.turn(func() { n.engine.Suspect(id) })
 }
 
 func (n *node) pause() { n.paused = true }

@@ -25,6 +25,8 @@ type plan struct {
 	mishaps     int     // faults in all
 	faulty      time.Duration
 	drill       string // one lasting fault, which a majority must hardly notice; "" is none
+	closes      bool   // the kernel of a process that ends closes its links, so that the others know
+	suspicions  int    // links that are closed though the process lives
 }
 
 // How long a run may go on: faults and load, then recovery.
@@ -69,6 +71,18 @@ func newPlan(r *rand.Rand) plan {
 func (p *plan) planFrames(r *rand.Rand) {
 	p.frames = r.IntN(framesShare) == 0
 	p.spoiling = pick(r, 0, 0, 0.001, 0.01, 0.05, 0.2)
+}
+
+// planLinks decides what is drawn from another source of its own. In a drill with a dead voter whose links were closed, the
+// others need not wait to be sure.
+func (p *plan) planLinks(r *rand.Rand) {
+	p.closes = r.IntN(2) == 0 && p.drill != "surge"
+	if p.drill == "dead" && p.closes {
+		p.drill = "closed"
+	}
+	if p.drill == "" {
+		p.suspicions = pick(r, 0, 0, 3, 30)
+	}
 }
 
 // becomeDrill turns p into a run with one fault that lasts to its end. A majority is whole, so its clients must

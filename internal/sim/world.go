@@ -19,7 +19,8 @@ type world struct {
 	plan    plan
 	network *network
 	frames  frames
-	nodes   []*node // every process there ever was
+	links   *rand.Rand // for what becomes of links
+	nodes   []*node    // every process there ever was
 	byID    map[string]*node
 	clients []*client
 	check   *checker
@@ -80,6 +81,8 @@ func newWorld(seed uint64, out io.Writer) *world {
 	w.check.w = w
 	w.frames.rand = rand.New(rand.NewPCG(seed, 3))
 	w.plan.planFrames(w.frames.rand)
+	w.links = rand.New(rand.NewPCG(seed, 4))
+	w.plan.planLinks(w.links)
 	w.network = &network{clock: w.clock, rand: r, plan: &w.plan, links: map[link]*linkState{}}
 	w.trace("plan %+v", w.plan)
 	return w
@@ -114,6 +117,9 @@ func (w *world) begin() {
 	}
 	for range w.plan.mishaps {
 		w.after(between(w.rand, 0, w.plan.faulty), w.mishap)
+	}
+	for range w.plan.suspicions {
+		w.after(between(w.links, 0, w.plan.faulty), w.suspectSomeone)
 	}
 	w.after(w.plan.faulty, w.mend)
 }
