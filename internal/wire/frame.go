@@ -105,6 +105,10 @@ func (r *Reader) Next() ([]byte, error) {
 	return r.buf[start:r.r:r.r], nil
 }
 
+// Rest is what was received and not yet consumed. It is valid until the next
+// call of Next.
+func (r *Reader) Rest() []byte { return r.buf[r.r:r.w:r.w] }
+
 // size is the size announced by the next four bytes, which were received.
 func (r *Reader) size() uint32 {
 	return binary.BigEndian.Uint32(r.buf[r.r:r.w])
