@@ -24,7 +24,8 @@ const module = "github.com/ha/doozerd/"
 var mayImport = map[string]string{
 	"cmd/doozerd":      "peer server web client store internal/wire internal/version",
 	"cmd/doozer":       "client internal/wire internal/version",
-	"peer":             "consensus store client internal/wire internal/version",
+	"peer":             "peer/link consensus store client internal/wire internal/version",
+	"peer/link":        "internal/wire",
 	"server":           "store internal/wire internal/version",
 	"web":              "store internal/version",
 	"client":           "internal/wire internal/version",

@@ -1,0 +1,137 @@
+package link
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/bmizerany/assert"
+)
+
+func TestNobodyListens(t *testing.T) {
+	l := listenAt(t, "127.0.0.1:0")
+	addr := l.Addr().String()
+	l.Close()
+	a := start(t, "A")
+	a.Want([]Peer{{"", addr}})
+	a.awaitFailure(ErrNobody)
+	a.await("tried again", func() bool { return len(a.failed) >= 3 })
+	assert.Equal(t, 1, strings.Count(a.log.String(), "\n"), a.log)
+}
+
+func TestRestartedProcess(t *testing.T) {
+	a, b := start(t, "A"), start(t, "B")
+	a.connect(b)
+	b.stopServing()
+	a.awaitLost("B")
+	a.awaitFailure(ErrNobody)
+	c := startAt(t, "C", listenAt(t, b.addr()))
+	a.awaitMet(c.addr() + " C/")
+	a.Send(b.peer(), []byte("to the dead"))
+	a.Send(c.peer(), []byte("not wanted yet"))
+	assert.Equal(t, uint64(2), a.Stats().NoLink)
+
+	a.forget()
+	a.Want([]Peer{b.peer(), c.peer()}) // as long as B is not evicted
+	a.awaitMet(c.addr() + " C/")
+	a.Send(b.peer(), []byte("to the dead"))
+	a.Send(c.peer(), []byte("hello"))
+	c.awaitGot("A/ hello")
+	assert.Equal(t, []string{"A/ hello"}, c.received())
+}
+
+// A process that begins to listen later is found.
+func TestLateListener(t *testing.T) {
+	l := listenAt(t, "127.0.0.1:0")
+	l.Close()
+	a := start(t, "A")
+	a.Want([]Peer{{"B", l.Addr().String()}})
+	a.awaitFailure(ErrNobody)
+	b := startAt(t, "B", listenAt(t, l.Addr().String()))
+	a.awaitMet(b.addr() + " B/")
+	a.Send(b.peer(), []byte("hello"))
+	b.awaitGot("A/ hello")
+}
+
+// Both sides learn at once that the other process has ended.
+func TestLost(t *testing.T) {
+	a, b, c := start(t, "A"), start(t, "B"), start(t, "C")
+	a.connect(b)
+	c.connect(a)
+	a.stopServing()
+	b.awaitLost("A")
+	c.awaitLost("A")
+}
+
+// A link that is not wanted any more ends, and nobody takes anyone for dead.
+func TestUnwanted(t *testing.T) {
+	a, b := start(t, "A"), start(t, "B")
+	a.connect(b)
+	a.Send(b.peer(), []byte("one"))
+	b.awaitGot("A/ one")
+	a.Want(nil)
+	b.awaitLog(errFarewell.Error())
+	a.Send(b.peer(), []byte("two"))
+	assert.Equal(t, uint64(1), a.Stats().NoLink)
+	assert.Equal(t, 0, len(b.lost))
+	a.awaitLog(errUnwanted.Error())
+}
+
+// An address that is wanted under another id is left and dialled again.
+func TestWantedUnderAnotherID(t *testing.T) {
+	a, b := start(t, "A"), start(t, "B")
+	a.connect(b)
+	a.forget()
+	a.Want([]Peer{{"X", b.addr()}})
+	a.await("met again", func() bool { return len(a.met) > 0 })
+	a.Send(Peer{"X", b.addr()}, []byte("for X"))
+	a.Send(Peer{"", b.addr()}, []byte("for anybody"))
+	assert.Equal(t, uint64(2), a.Stats().NoLink)
+	a.forget()
+	a.Want([]Peer{{"", b.addr()}})
+	a.awaitMet(b.addr() + " B/")
+	a.Send(Peer{"X", b.addr()}, []byte("for X"))
+	a.Send(Peer{"", b.addr()}, []byte("for anybody"))
+	b.awaitGot("A/ for anybody")
+	assert.Equal(t, 1, len(b.received()))
+}
+
+func TestItselfIsNotWanted(t *testing.T) {
+	a := start(t, "A")
+	a.Want([]Peer{a.peer(), {"A", "elsewhere:1"}, {"", a.addr()}})
+	assert.Equal(t, 0, len(*a.routes.Load()))
+}
+
+func TestIPv6AndHostNames(t *testing.T) {
+	l6, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skip("no IPv6 here:", err)
+	}
+	a, b, c := start(t, "A"), startAt(t, "B", l6), start(t, "C")
+	_, port, _ := net.SplitHostPort(c.addr())
+	byName := net.JoinHostPort("localhost", port)
+	a.Want([]Peer{b.peer(), {"C", byName}})
+	a.awaitMet(b.addr() + " B/")
+	a.awaitMet(byName + " C/")
+	a.Send(b.peer(), []byte("six"))
+	a.Send(Peer{"C", byName}, []byte("name"))
+	b.awaitGot("A/ six")
+	c.awaitGot("A/ name")
+}
+
+func TestUnknownHost(t *testing.T) {
+	a := start(t, "A")
+	a.Want([]Peer{{"", "no-such-host.invalid:1"}})
+	a.await("failed", func() bool { return len(a.failed) > 0 })
+}
+
+func TestNoMoreThanMaxLinks(t *testing.T) {
+	a := start(t, "A", func(c *Config) { c.MaxLinks = 3 })
+	var peers []Peer
+	for i := range 5 {
+		peers = append(peers, Peer{"", fmt.Sprintf("127.0.0.1:%d", i+1)})
+	}
+	a.Want(peers)
+	assert.Equal(t, 3, len(*a.routes.Load()))
+}
