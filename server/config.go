@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/ha/doozerd/internal/wire"
@@ -66,10 +67,24 @@ type Node interface {
 	Barrier(ctx context.Context, done func(error)) error
 }
 
+// Peers is what a server hands the connections of other members to, which come to
+// the same port as clients.
+type Peers interface {
+	// ServePeer serves a connection of which first was read already: it begins
+	// with wire.PeerPreface and is valid until ServePeer returns. ServePeer
+	// closes the connection, and returns when it has ended. Who made it has
+	// proved nothing yet.
+	ServePeer(conn net.Conn, first []byte)
+}
+
 // Config says how to serve a node. A limit or timeout of 0 means its default.
 type Config struct {
 	Node   Node
 	Logger *slog.Logger
+
+	// Peers takes the connections of other members, to which no limit of
+	// clients applies from then on. If it is nil they are closed.
+	Peers Peers
 
 	// RWSecret is the token that gives all access; if it is empty everybody
 	// has it. ROSecret is the token that gives access to read; if it is empty

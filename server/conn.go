@@ -44,6 +44,8 @@ type conn struct {
 	walker  *store.Walker // nil before the first WALK
 	lookout lookout
 	mine    bool // the reader is the one that writes
+	heard   bool // a request; so it is a client
+	peer    bool // it is another member's, to be handed over
 
 	// room has a token when something that the reader was starved of may be
 	// there.
@@ -80,9 +82,13 @@ func (s *Server) newConn(nc net.Conn) *conn {
 func (c *conn) config() *Config { return &c.srv.config }
 
 // serve serves requests until the connection ends, and then ends all that was
-// done for it.
+// done for it. What turns out to be a peer's it leaves open.
 func (c *conn) serve() {
 	for c.step() == nil {
+	}
+	if c.peer {
+		c.cancel()
+		return
 	}
 	c.quit(time.Now().Add(c.config().WriteTimeout))
 	c.drop()
@@ -109,8 +115,10 @@ func (c *conn) step() error {
 	if err == nil {
 		err = c.serveBody(body)
 	} else {
+		c.peer = c.isPeer(err)
 		err = c.tooLarge(err)
 	}
+	c.heard = true
 	if err != nil {
 		return err
 	}
@@ -126,6 +134,12 @@ func (c *conn) serveBody(body []byte) error {
 	c.message.Reset() // a connection that waits for more keeps nothing
 	c.request = request{}
 	return err
+}
+
+// isPeer reports whether the connection, of which nothing could be read as a
+// client's, is a peer's. A deadline that ends it all as well may be set by then.
+func (c *conn) isPeer(err error) bool {
+	return err == wire.ErrFrameSize && !c.heard && c.config().Peers != nil && wire.IsPeer(c.in.Rest())
 }
 
 // tooLarge answers a request that was skipped. All other errors of reading end

@@ -8,7 +8,8 @@
 // before it waits for more, or else a goroutine made for it, so that the node's
 // loop, which runs the callbacks, never waits for a client.
 //
-// The package must not know how agreement is reached, and nothing of peers. The
+// The package must not know how agreement is reached, and nothing of peers but
+// the bytes by which their connections begin: it hands these over. The
 // invariant it keeps: a connection owns all that is done for it, within named
 // limits, and the end of a connection is the end of all that it waited for.
 // What it proposed is still decided.
@@ -90,8 +91,7 @@ func (s *Server) Stats() Stats {
 // ServeConn serves one connection, which it closes, and returns when all that
 // was done for it has ended, except writes that are still to be decided. A
 // stream that does not begin like a client's, with a size whose top bit is set,
-// is closed at once: who expects others on the same port tells them apart
-// before.
+// is closed at once, unless it begins like a peer's.
 func (s *Server) ServeConn(nc net.Conn) {
 	if c := s.open(nc); c != nil {
 		s.run(c)
@@ -111,9 +111,12 @@ func (s *Server) open(nc net.Conn) *conn {
 
 // run serves an open connection until it has ended.
 func (s *Server) run(c *conn) {
-	defer s.dismiss(c)
 	setKeepAlive(c.nc)
 	c.serve()
+	s.dismiss(c)
+	if c.peer {
+		s.config.Peers.ServePeer(c.nc, c.in.Rest())
+	}
 }
 
 // admit registers c, unless the server is closed or full.
