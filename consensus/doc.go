@@ -23,5 +23,6 @@
 //
 // Where to read: message.go names what is said; slot.go, acceptor.go and learner.go are Paxos proper;
 // proposer.go and skip.go are an owner's turn; fill.go and stall.go are what happens when an owner is
-// silent; repair.go and follow.go bring back whoever missed something; membership.go moves the voters.
+// silent; repair.go and follow.go bring back whoever missed something; membership.go moves the voters, and
+// escape.go leaves them behind.
 package consensus

@@ -12,6 +12,7 @@ type Engine struct {
 	window  window
 	log     log
 	eras    []*era  // of the window, oldest first; the last one stands
+	escaped uint64  // the last instance that Escape closed, while the caller's state names former members; 0 is never
 	handed  uint64  // decisions handed out up to here; applied ≤ handed ≤ known
 	known   uint64  // decided without a gap up to here
 	need    uint64  // highest instance that we must come to know: see needs

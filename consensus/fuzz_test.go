@@ -59,10 +59,13 @@ func (h *host) act(t *testing.T, in *source) {
 			h.pending = h.pending[1:]
 		}
 	case 5:
-		if in.next()%8 == 0 {
+		switch in.next() % 8 {
+		case 0:
 			if ok, _ := e.Install(in.snapshot()); ok {
 				h.pending = nil
 			}
+		case 1:
+			e.Escape()
 		}
 	default:
 		e.Step(in.message())

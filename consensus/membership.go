@@ -207,7 +207,7 @@ func (e *Engine) standing() *era { return e.eras[len(e.eras)-1] }
 func (e *Engine) eraAfter(i uint64, voters []string) *era {
 	now := e.standing()
 	ids := sortedVoters(voters)
-	if len(ids) == 0 || len(ids) > MaxVoters || slices.Equal(ids, now.voters) {
+	if e.namesFormer(i, ids) || len(ids) == 0 || len(ids) > MaxVoters || slices.Equal(ids, now.voters) {
 		return now
 	}
 	next := &era{i + e.window.size, ids}
