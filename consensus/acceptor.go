@@ -130,13 +130,18 @@ func (b *bundle) toPrepare(s *slot, ballot uint64) {
 	case s.learner.decided:
 		b.add(s, Message{Kind: Decided, Batch: s.learner.batch})
 	case s.acceptor.promise(ballot):
-		b.add(s, Message{Kind: Promise, Ballot: ballot})
-		if a := &s.acceptor; a.voted {
-			b.message.Votes = append(b.message.Votes, Vote{s.instance, a.ballot, a.batch})
-		}
+		b.add(s, Message{Kind: Promise, Ballot: ballot, Votes: s.votes()})
 	default:
 		b.add(s, Message{Kind: Reject, Ballot: s.acceptor.promised})
 	}
+}
+
+// votes is what a Promise for s must carry.
+func (s *slot) votes() []Vote {
+	if a := &s.acceptor; a.voted {
+		return []Vote{{s.instance, a.ballot, a.batch}}
+	}
+	return nil
 }
 
 // onAccept: a filler puts the no-op, or a value that may have been chosen, at a ballot it prepared.

@@ -9,15 +9,17 @@ import (
 
 // Limits that are not configurable. Each bounds what a message or a peer can cost.
 const (
-	MaxVoters     = 9       // voters of one instance
-	MaxWindow     = 1 << 16 // instances that may be undecided at once
-	MaxInstance   = 1 << 62 // no cluster lives to see it; keeps arithmetic on instances from overflowing
-	MaxFollowers  = 256     // observers fed by one engine
-	MaxLogReply   = 1 << 20 // bytes of mutations in one Log message, unless a single batch is larger
-	MaxLogBatches = 1024    // batches in one Log message
-	MaxReplies    = 256     // messages in answer to one
-	MaxBatch      = 4096    // mutations and barriers in one batch
-	MaxWaiting    = 1 << 16 // proposals and barriers waiting for their batch
+	MaxVoters      = 9        // voters of one instance
+	MaxWindow      = 1 << 16  // instances that may be undecided at once
+	MaxInstance    = 1 << 62  // no cluster lives to see it; keeps arithmetic on instances from overflowing
+	MaxFollowers   = 256      // observers fed by one engine
+	MaxBatch       = 4096     // mutations and barriers in one batch
+	MaxBatchBytes  = 32 << 20 // of mutations in one batch, unless it is a single one
+	MaxLogBatches  = 1024     // batches in one Log message
+	MaxMessageSize = 1 << 20  // of the batches in a Log or of the votes in a Promise (see Batch.size), unless it is a single one
+	MaxReplies     = 256      // messages in answer to one
+	MaxReplySize   = 16 << 20 // of all that these carry, unless it is a single batch
+	MaxWaiting     = 1 << 16  // proposals and barriers waiting for their batch
 )
 
 // Defaults of a Config.
@@ -51,7 +53,8 @@ type Config struct {
 	// makes a larger batch. Default DefaultMaxInFlight.
 	MaxInFlight int
 
-	// BatchBytes ends a batch: the mutation that reaches it is the last one in. Default DefaultBatchBytes.
+	// BatchBytes is how many bytes of mutations a batch may have; a mutation that is longer makes a batch by
+	// itself. Default DefaultBatchBytes, at most MaxBatchBytes.
 	BatchBytes int
 
 	// Retain and RetainBytes bound the log kept for others to catch up from, in instances and in bytes of
@@ -83,6 +86,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: Window %d is not in 1 to %d", ErrConfig, c.Window, MaxWindow)
 	case c.FillDelay < 0:
 		return fmt.Errorf("%w: FillDelay %v is negative", ErrConfig, c.FillDelay)
+	case c.BatchBytes > MaxBatchBytes:
+		return fmt.Errorf("%w: BatchBytes %d is more than %d", ErrConfig, c.BatchBytes, MaxBatchBytes)
 	}
 	for _, f := range []struct {
 		name  string

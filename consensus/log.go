@@ -40,20 +40,30 @@ func (l *log) dropFirst() {
 	l.count--
 }
 
-// from returns the batches of instance i and those after it, up to MaxLogReply bytes and limit batches;
+// from returns the batches of instance i and those after it, as many as one message carries and at most limit;
 // false if i is not here.
 func (l *log) from(i uint64, limit int) ([]Batch, bool) {
 	if i < l.first || i >= l.first+uint64(l.count) {
 		return nil, false
 	}
 	var batches []Batch
-	for bytes := 0; i < l.first+uint64(l.count) && len(batches) < limit && bytes < MaxLogReply; i++ {
+	for size := 0; i < l.first+uint64(l.count) && len(batches) < limit; i++ {
 		b := l.batches[i%uint64(len(l.batches))]
-		bytes += b.bytes()
+		size += b.size()
+		if size > MaxMessageSize && len(batches) > 0 {
+			break
+		}
 		batches = append(batches, b)
 	}
 	return batches, true
 }
+
+// partSize is what a batch or a mutation takes of a message's room besides its bytes. A message of many small ones costs a
+// receiver more than it is long.
+const partSize = 32
+
+// size is what b takes of a message's room.
+func (b *Batch) size() int { return b.bytes() + partSize*(1+len(b.Mutations)) }
 
 func (b *Batch) bytes() int {
 	n := 0

@@ -98,14 +98,17 @@ func (p *proposer) take(maxBytes int) *suggestion {
 	p.seq++
 	f := &suggestion{batch: Batch{Seq: p.seq}}
 	taken, bytes := 0, 0
-	for taken < len(p.waiting) && taken < MaxBatch && bytes < maxBytes {
+	for taken < len(p.waiting) && taken < MaxBatch {
 		w := p.waiting[taken]
-		taken++
 		if w.barrier {
+			taken++
 			f.barriers = append(f.barriers, w.tag)
 			continue
 		}
-		bytes += len(w.mutation)
+		if bytes += len(w.mutation); bytes > maxBytes && len(f.tags) > 0 {
+			break
+		}
+		taken++
 		f.tags = append(f.tags, w.tag)
 		f.batch.Mutations = append(f.batch.Mutations, w.mutation)
 	}

@@ -277,6 +277,7 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		"Window":      func(c *Config) { c.Window = MaxWindow + 1 },
 		"FillDelay":   func(c *Config) { c.FillDelay = -1 },
 		"MaxInFlight": func(c *Config) { c.MaxInFlight = -1 },
+		"BatchBytes":  func(c *Config) { c.BatchBytes = MaxBatchBytes + 1 },
 		"RetainBytes": func(c *Config) { c.RetainBytes = -1 },
 	} {
 		c := good

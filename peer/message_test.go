@@ -444,7 +444,7 @@ func TestEnginesLargestMessagesFit(t *testing.T) {
 	for k := range small.Mutations {
 		small.Mutations[k] = make([]byte, 6) // the shortest that the store knows
 	}
-	for k := range consensus.MaxLogReply/(6*consensus.MaxBatch) + 1 {
+	for k := range consensus.MaxMessageSize/(6*consensus.MaxBatch) + 1 {
 		log.Batches[k] = small
 	}
 	large := oneOfEach()[0]

@@ -34,7 +34,7 @@ var faults = []fault{
 	{"voters one early", "membership decided at i rules from i+window", "consensus/membership.go",
 		"	next := &era{i + e.window.size, ids}\n", "	next := &era{i + e.window.size, ids}\n	e.window.at(i + e.window.size - 1).era = next\n"},
 	{"evicted still counted", "voters that left do not count", "consensus/membership.go",
-		"	ids := sortedVoters(voters)\n	if len", "	ids := sortedVoters(append(voters, now.voters...))\n	if len"},
+		"	ids := sortedVoters(voters)\n", "	ids := sortedVoters(append(voters, now.voters...))\n"},
 	{"skip inferred", "▲ a skip names its range", "consensus/acceptor.go",
 		"e.heardSkip(m.From, m.Skip)\n	s := ", "e.heardSkip(m.From, Range{0, m.Range.Lo})\n	s := "},
 	{"skip of others", "a skip is about the sender's own instances", "consensus/skip.go",
