@@ -321,7 +321,7 @@ func TestCloseAnswersEverything(t *testing.T) {
 	x, err := store.ParseGlob("/x")
 	assert.Equal(t, nil, err)
 	busy := make(chan struct{})
-	_, err = n.Store().Wait(x, 1000, func(store.Event) { close(busy) })
+	_, err = n.Store().Wait(x, 1000, func(store.Event, error) { close(busy) })
 	assert.Equal(t, nil, err)
 	<-busy
 	assert.Equal(t, nil, n.Close())

@@ -62,6 +62,14 @@ func happened(t tag, e store.Event) answer {
 	return answer{tag: t, fields: eventFields, flags: flags, rev: e.Rev, path: e.Path, value: e.Body}
 }
 
+// happenedOr answers with err if there is one, else with the event.
+func happenedOr(t tag, e store.Event, err error) answer {
+	if err != nil {
+		return refused(t, refuse(err))
+	}
+	return happened(t, e)
+}
+
 // sharesValue reports whether a and b hold the same memory as their values.
 func (a *answer) sharesValue(b *answer) bool {
 	return len(a.value) > 0 && len(a.value) == len(b.value) && &a.value[0] == &b.value[0]

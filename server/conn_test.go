@@ -239,6 +239,52 @@ func TestWaits(t *testing.T) {
 	assert.Equal(t, 1, rig.node.store.Waits())
 }
 
+// A node that fell far behind goes on from another's version. What waited for
+// something that was passed over is told so; all else goes on.
+func TestWaitsAcrossAJump(t *testing.T) {
+	rig := newRig(t)
+	client := rig.dial()
+	client.send(
+		req(WAIT, withTag(1), withPath("/a"), withRev(1)),
+		req(GET, withTag(2), withPath("/a"), withRev(8)),
+		req(GET, withTag(3), withPath("/a"), withRev(9)),
+		req(GET, withTag(4), withPath("/a"), withRev(10)),
+		req(WAIT, withTag(5), withPath("/a"), withRev(10)),
+		req(REV, withTag(6)),
+	)
+	client.expect(&wire.Response{Tag: ptr[int32](6), Rev: ptr[int64](0)})
+	assert.Equal(t, nil, rig.node.install(9, "/a", "9"))
+	got := map[int32]string{}
+	for range 3 {
+		m := client.receive()
+		got[m.GetTag()] = m.String()
+	}
+	assert.Equal(t, map[int32]string{
+		1: (&wire.Response{Tag: ptr[int32](1), ErrCode: wire.Response_TOO_LATE.Enum()}).String(),
+		2: (&wire.Response{Tag: ptr[int32](2), ErrCode: wire.Response_TOO_LATE.Enum()}).String(),
+		3: (&wire.Response{Tag: ptr[int32](3), Rev: ptr[int64](9), Value: []byte("9")}).String(),
+	}, got)
+	rig.node.set("/a", "10")
+	for range 2 {
+		m := client.receive()
+		got[m.GetTag()] = string(m.GetValue())
+	}
+	assert.Equal(t, []string{"10", "10"}, []string{got[4], got[5]})
+}
+
+// After that, history begins with that version, which has no event.
+func TestReadsAfterAJump(t *testing.T) {
+	rig := newRig(t)
+	client := rig.dial()
+	assert.Equal(t, nil, rig.node.install(9, "/a", "9"))
+	client.roundTrip(req(GET, withPath("/a"), withRev(8)), fails(wire.Response_TOO_LATE))
+	client.roundTrip(req(GET, withPath("/a"), withRev(0)), fails(wire.Response_TOO_LATE))
+	client.roundTrip(req(WAIT, withPath("/a"), withRev(8)), fails(wire.Response_TOO_LATE))
+	client.roundTrip(req(WAIT, withPath("/a"), withRev(9)), fails(wire.Response_TOO_LATE))
+	client.roundTrip(req(GET, withPath("/a"), withRev(9)),
+		&wire.Response{Tag: ptr[int32](1), Rev: ptr[int64](9), Value: []byte("9")})
+}
+
 func TestTooManyWaits(t *testing.T) {
 	rig := newRig(t, func(c *Config) { c.MaxWaits = 3 })
 	client := rig.dial()

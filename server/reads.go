@@ -49,7 +49,11 @@ func (c *conn) readLater(r *request, f read) {
 	late := *r
 	late.value = nil // whatever it is, it is not worth keeping
 	c.await(r, func(p *pending) (*store.Waiter, error) {
-		return c.node.Store().AwaitRev(late.rev, func(s *store.Snapshot) {
+		return c.node.Store().AwaitRev(late.rev, func(s *store.Snapshot, err error) {
+			if err != nil {
+				c.settle(p, refused(late.tag, refuse(err)))
+				return
+			}
 			c.readSoon(p, func() answer { return answerBy(f, s, &late) })
 		})
 	})

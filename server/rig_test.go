@@ -100,6 +100,17 @@ func (n *fakeNode) del(path string) int64 {
 	return n.store.Apply(m.Append(nil)).Rev
 }
 
+// install makes the store jump to a version of rev that has one file.
+func (n *fakeNode) install(rev int64, path, body string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	b := store.NewBuilder(rev)
+	if err := b.Add(store.Event{Rev: rev, Path: path, Body: []byte(body)}); err != nil {
+		return err
+	}
+	return n.store.Install(b)
+}
+
 // A rig is a server under test.
 type rig struct {
 	t    testing.TB

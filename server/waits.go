@@ -95,7 +95,9 @@ func (w *waiting) takeAll() []*pending {
 func wait(c *conn, r *request) error {
 	t, g, rev := r.tag, r.glob, r.rev
 	c.await(r, func(p *pending) (*store.Waiter, error) {
-		return c.node.Store().Wait(g, rev, func(e store.Event) { c.settle(p, happened(t, e)) })
+		return c.node.Store().Wait(g, rev, func(e store.Event, err error) {
+			c.settle(p, happenedOr(t, e, err))
+		})
 	})
 	return nil
 }

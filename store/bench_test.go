@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 const benchHistory = 2000
@@ -77,6 +79,49 @@ func BenchmarkDelSet(b *testing.B) {
 	}
 }
 
+// BenchmarkBuild makes a store anew from the list of its files, which takes one
+// goroutine's time in pieces: those of a part, and the end.
+func BenchmarkBuild(b *testing.B) {
+	for _, files := range []int{10_000, 100_000} {
+		b.Run(fmt.Sprintf("files=%d", files), func(b *testing.B) {
+			from := fill(b, files, 128).Snapshot()
+			list := slices.Collect(from.Files(0))
+			b.ReportAllocs()
+			for b.Loop() {
+				build := NewBuilder(from.Rev())
+				for _, e := range list {
+					if err := build.Add(e); err != nil {
+						b.Fatal(err)
+					}
+				}
+				begin := time.Now()
+				if err := New(1).Install(build); err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(float64(time.Since(begin).Microseconds()), "µs/install")
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*files), "ns/file")
+		})
+	}
+}
+
+// BenchmarkFiles lists a tree in parts of 100 files.
+func BenchmarkFiles(b *testing.B) {
+	const files, part = 100_000, 100
+	s := fill(b, files, 16).Snapshot()
+	for b.Loop() {
+		for first := 0; first < files; first += part {
+			left := part
+			for range s.Files(first) {
+				if left--; left == 0 {
+					break
+				}
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*files), "ns/file")
+}
+
 // BenchmarkApplyWithWaits makes one event while others wait, each for another
 // file elsewhere.
 func BenchmarkApplyWithWaits(b *testing.B) {
@@ -85,7 +130,7 @@ func BenchmarkApplyWithWaits(b *testing.B) {
 			s, sets := fill(b, 10_000, 16), randomSets(10_000)
 			for i := range waits {
 				g, _ := ParseGlob(fmt.Sprintf("/elsewhere/%d/*", i))
-				if _, err := s.Wait(g, s.Snapshot().Rev()+1, func(Event) { b.Error("fired") }); err != nil {
+				if _, err := s.Wait(g, s.Snapshot().Rev()+1, func(Event, error) { b.Error("fired") }); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -107,12 +152,12 @@ func BenchmarkWait(b *testing.B) {
 			for i := range globs {
 				globs[i], _ = ParseGlob(fmt.Sprintf("/elsewhere/%d/*", i))
 				if i > 0 {
-					s.Wait(globs[i], 1, func(Event) {})
+					s.Wait(globs[i], 1, func(Event, error) {})
 				}
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				w, _ := s.Wait(globs[0], 1, func(Event) {})
+				w, _ := s.Wait(globs[0], 1, func(Event, error) {})
 				w.Cancel()
 			}
 		})

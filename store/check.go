@@ -123,25 +123,47 @@ func (c *nodeCheck) entry(name string, e *entry) error {
 	return e.checkFile(c.path+name, c.newest)
 }
 
-// check checks that the ring holds the last revs and each of them its event.
+// check checks that the ring holds the last revs, as far as history goes back,
+// and nothing else, and each of them its event.
 func (h *history) check() error {
 	newest := h.newest.Load()
-	for rev := newest.snapshot.rev; rev > max(0, newest.snapshot.rev-int64(len(h.ring))); rev-- {
+	held, installed := 0, false
+	for rev := newest.snapshot.rev; !installed && rev > 0 && held < len(h.ring); rev-- {
 		v := h.slot(rev).Load()
-		if v == nil || v.snapshot.rev != rev || v.event.Rev != rev {
+		if v == nil || v.snapshot.rev != rev || v.hasEvent() && v.event.Rev != rev {
 			return fmt.Errorf("rev %d is not in its slot", rev)
 		}
 		if err := v.check(); err != nil {
 			return fmt.Errorf("rev %d: %w", rev, err)
 		}
+		held++
+		installed = !v.hasEvent()
+	}
+	return h.checkSlots(held)
+}
+
+// checkSlots checks that only so many slots hold anything.
+func (h *history) checkSlots(held int) error {
+	for i := range h.ring {
+		if h.ring[i].Load() != nil {
+			held--
+		}
+	}
+	if held != 0 {
+		return fmt.Errorf("%d versions from before it", -held)
 	}
 	return nil
 }
 
 // check checks that the event of v is what its snapshot shows.
 func (v *version) check() error {
-	body, rev, err := v.snapshot.Get(v.event.Path)
-	switch e := v.event; {
+	e := v.event
+	body, rev, err := v.snapshot.Get(e.Path)
+	switch {
+	case !v.hasEvent() && (e.Op != 0 || e.Path != "" || e.Body != nil || e.Err != nil):
+		return fmt.Errorf("an event without a rev")
+	case !v.hasEvent():
+		return nil // installed
 	case e.Op == Set && (err != nil || rev != e.Rev || string(body) != string(e.Body)):
 		return fmt.Errorf("set of %s, which is at rev %d, error %v", e.Path, rev, err)
 	case e.Op == Del && (err != nil || rev != Missing):

@@ -36,6 +36,8 @@ func TestCheckFinds(t *testing.T) {
 
 		{"not in its slot", func(s *Store) { s.history.slot(8).Store(nil) }},
 		{"not in its slot", func(s *Store) { s.history.slot(8).Load().event.Rev = 7 }},
+		{"2 versions from before it", func(s *Store) { s.history.slot(8).Load().event = Event{} }},
+		{"an event without a rev", func(s *Store) { s.history.slot(8).Load().event.Rev = 0 }},
 		{"set of /f", func(s *Store) { s.history.slot(8).Load().event.Body = []byte("other") }},
 		{"delete of /f", func(s *Store) { s.history.slot(8).Load().event.Op = Del }},
 		{"failure", func(s *Store) { s.history.slot(8).Load().event.Err = ErrIsDir }},
@@ -68,7 +70,7 @@ func saboteur(t *testing.T) *Store {
 	for _, path := range strings.Fields("/d/a /d/b /d/c /d/d /d/e /d/f /d/g /f") {
 		set(s, path, Clobber, path)
 	}
-	nothing := func(Event) {}
+	nothing := func(Event, error) {}
 	wait(t, s, "/g/*", 9, nothing)
 	wait(t, s, "/h/*", 9, nothing)
 	wait(t, s, "/g/*", 20, nothing)

@@ -54,7 +54,7 @@ func watchAll(t *testing.T, s *Store) {
 	all := mustGlob(t, "/**")
 	for rev := int64(1); rev <= concurrentRevs; rev++ {
 		fired := make(chan Event, 1)
-		_, err := s.Wait(all, rev, func(e Event) { fired <- e })
+		_, err := s.Wait(all, rev, func(e Event, _ error) { fired <- e })
 		if err != nil {
 			t.Errorf("wait for rev %d: %v", rev, err)
 			return
@@ -69,7 +69,7 @@ func watchAll(t *testing.T, s *Store) {
 func awaitAll(t *testing.T, s *Store) {
 	for rev := int64(1); rev <= concurrentRevs; rev += 1 + rev%3 {
 		fired := make(chan *Snapshot, 1)
-		_, err := s.AwaitRev(rev, func(s *Snapshot) { fired <- s })
+		_, err := s.AwaitRev(rev, func(s *Snapshot, _ error) { fired <- s })
 		if err != nil {
 			t.Errorf("await rev %d: %v", rev, err)
 			return
@@ -125,7 +125,7 @@ func cancelWhile(t *testing.T, s *Store, done <-chan struct{}, seed uint64) {
 		g := mustGlob(t, fmt.Sprintf("/d%d/f%d*", random.IntN(3), random.IntN(10)))
 		rev := s.Snapshot().Rev() + random.Int64N(20) - 5
 		fired := make(chan Event, 2)
-		w, err := s.Wait(g, rev, func(e Event) { fired <- e })
+		w, err := s.Wait(g, rev, func(e Event, _ error) { fired <- e })
 		if err != nil {
 			continue
 		}

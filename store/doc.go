@@ -5,7 +5,10 @@
 // Each of them makes exactly one rev, one immutable [Snapshot] and one
 // [Event], also when it fails; equal sequences of mutations make equal
 // stores, event by event and byte by byte, on every node. The last revs stay
-// readable as history. Readers take snapshots without a lock and never wait
+// readable as history. A store that is far behind another can be given one of
+// its versions instead of all the mutations: [Snapshot.Files] lists it, in parts
+// if need be, a [Builder] makes it anew, [Store.Install] goes on from there.
+// Readers take snapshots without a lock and never wait
 // for the writer; [Store.Wait] and [Store.AwaitRev] tell them what happens
 // next.
 //

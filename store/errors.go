@@ -23,10 +23,20 @@ var (
 	ErrNoEnt = errors.New("no such file or directory")
 	// ErrRange: the offset is negative, or not less than the count.
 	ErrRange = errors.New("offset out of range")
-	// ErrTooLate: the rev is older than the history that is kept.
+	// ErrTooLate: the rev is older than the history that is kept, or its event
+	// came in with an installed version, which knows the tree but not the event.
 	ErrTooLate = errors.New("rev no longer in history")
 	// ErrFuture: the rev is still to come; AwaitRev waits for it.
 	ErrFuture = errors.New("rev still to come")
+)
+
+// Errors of carrying a version from one store to another.
+var (
+	// ErrBadSnapshot: no store could have this version; the error that wraps it
+	// says why.
+	ErrBadSnapshot = errors.New("bad snapshot")
+	// ErrOldSnapshot: the store is at that rev already, or beyond it.
+	ErrOldSnapshot = errors.New("snapshot is not newer")
 )
 
 // Errors of what a caller passes on from outside.

@@ -110,6 +110,15 @@ func (h *head) matching(path string) []*group {
 	}
 }
 
+// all appends the groups below h, always in the same order, to groups.
+func (h *head) all(groups []*group) []*group {
+	groups = append(groups, h.groups...)
+	for _, kid := range h.kids {
+		groups = kid.all(groups)
+	}
+	return groups
+}
+
 func sharedPrefix(a, b string) int {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {

@@ -8,8 +8,11 @@ const MaxHistory = 1 << 24
 // A version is what one rev left behind.
 type version struct {
 	snapshot Snapshot
-	event    Event // none at rev 0
+	event    Event // none at rev 0, and where the version was installed
 }
+
+// hasEvent reports whether it is known what happened at this rev.
+func (v *version) hasEvent() bool { return v.event.Rev != 0 }
 
 // history holds the last versions in a ring. The writer adds to it; readers
 // need no lock.
@@ -34,6 +37,15 @@ func (h *history) add(v *version) {
 	h.newest.Store(v)
 }
 
+// begin makes v the newest version and the only one. Meanwhile a reader may be
+// told of an earlier one that it is too late for it.
+func (h *history) begin(v *version) {
+	for i := range h.ring {
+		h.ring[i].Store(nil)
+	}
+	h.add(v)
+}
+
 // at returns the version of rev, where revs below 1 mean 1. The error is
 // ErrTooLate or ErrFuture.
 func (h *history) at(rev int64) (*version, error) {
@@ -42,21 +54,27 @@ func (h *history) at(rev int64) (*version, error) {
 		return nil, ErrFuture
 	}
 	v := h.slot(rev).Load()
-	if v.snapshot.rev != rev {
+	if v == nil || v.snapshot.rev != rev {
 		return nil, ErrTooLate
 	}
 	return v, nil
 }
 
 // find returns the first version, from rev from to rev to, whose event matches
-// g, as all do if g is nil; nil if there is none. The error is ErrTooLate.
+// g; or, if g is nil, just the first; nil if there is none. The error is
+// ErrTooLate.
 func (h *history) find(g *Glob, from, to int64) (*version, error) {
 	for rev := from; rev <= to; rev++ {
 		v, err := h.at(rev)
 		if err != nil {
 			return nil, err
 		}
-		if g == nil || g.Match(v.event.Path) {
+		switch {
+		case g == nil:
+			return v, nil
+		case !v.hasEvent():
+			return nil, ErrTooLate
+		case g.Match(v.event.Path):
 			return v, nil
 		}
 	}

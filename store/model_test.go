@@ -10,9 +10,10 @@ import (
 // model is the store as the documentation tells it, as dumb as can be: all
 // files of all revs, and lists gone through from end to end.
 type model struct {
-	history int
-	revs    []map[string]modelFile // by rev
-	events  []Event                // by rev, from 1
+	history   int
+	installed int64                  // the rev that history was made to begin at, without its event; 0 if none
+	revs      []map[string]modelFile // by rev
+	events    []Event                // by rev, from 1
 }
 
 type modelFile struct {
@@ -27,7 +28,7 @@ func newModel(history int) *model {
 func (m *model) newest() int64 { return int64(len(m.revs) - 1) }
 
 // oldest returns the first rev that can be read, if any can.
-func (m *model) oldest() int64 { return max(1, m.newest()-int64(m.history)+1) }
+func (m *model) oldest() int64 { return max(1, m.installed, m.newest()-int64(m.history)+1) }
 
 func (m *model) apply(mut Mutation) Event {
 	rev := m.newest() + 1

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -35,6 +36,8 @@ type pairWait struct {
 	waiter    *Waiter
 	cancelled bool
 	fired     []Event
+	err       error // fired with
+	jumped    bool  // what it waits for may have been passed over
 }
 
 func newPair(t failer, choose func(n int) int) *pair {
@@ -46,6 +49,7 @@ func newPair(t failer, choose func(n int) int) *pair {
 var pairSteps = []func(*pair){
 	(*pair).mutate, (*pair).mutate, (*pair).mutate, (*pair).mutate, (*pair).mutate, (*pair).mutate,
 	(*pair).wait, (*pair).wait, (*pair).await, (*pair).cancel, (*pair).read, (*pair).walk, (*pair).garble, (*pair).run,
+	(*pair).jump,
 }
 
 // step does one thing and compares.
@@ -133,22 +137,28 @@ func (p *pair) wait() {
 	if err != nil {
 		p.Fatalf("%s: %v", w.glob, err)
 	}
-	w.waiter, err = p.store.Wait(g, w.rev, func(e Event) { w.fired = append(w.fired, e) })
-	p.waiting(w, err)
+	w.waiter, err = p.store.Wait(g, w.rev, func(e Event, err error) {
+		w.fired, w.err = append(w.fired, e), err
+	})
+	p.waiting(w, p.tooLate(w.rev) || max(w.rev, 1) == p.model.installed, err)
 }
 
 func (p *pair) await() {
 	w := &pairWait{rev: p.rev()}
 	var err error
-	w.waiter, err = p.store.AwaitRev(w.rev, func(s *Snapshot) {
+	w.waiter, err = p.store.AwaitRev(w.rev, func(s *Snapshot, err error) {
+		if w.err = err; err != nil {
+			w.fired = append(w.fired, Event{})
+			return
+		}
 		w.fired = append(w.fired, p.model.events[s.Rev()])
 		p.compareFiles(s)
 	})
-	p.waiting(w, err)
+	p.waiting(w, p.tooLate(w.rev), err)
 }
 
-func (p *pair) waiting(w *pairWait, err error) {
-	p.same("wait", p.tooLate(w.rev), err == ErrTooLate)
+func (p *pair) waiting(w *pairWait, tooLate bool, err error) {
+	p.same("wait", tooLate, err == ErrTooLate)
 	if err == nil {
 		p.waits = append(p.waits, w)
 	} else if w.fired != nil || w.waiter != nil {
@@ -163,7 +173,7 @@ func (p *pair) tooLate(rev int64) bool {
 func (p *pair) cancel() {
 	if len(p.waits) > 0 {
 		w := p.waits[p.choose(len(p.waits))]
-		_, happened := p.expected(w)
+		happened := p.isOver(w)
 		p.same("cancel", !happened && !w.cancelled, w.waiter.Cancel())
 		w.cancelled = w.cancelled || !happened
 	}
@@ -177,19 +187,77 @@ func (p *pair) expected(w *pairWait) (Event, bool) {
 	return p.model.find(globRegexp("/**"), w.rev)
 }
 
+// isOver reports whether w is to have fired, unless it was cancelled.
+func (p *pair) isOver(w *pairWait) bool {
+	_, happened := p.expected(w)
+	return happened || w.jumped
+}
+
 // checkWaits checks that all that had to fire did so, once, and nothing else.
 func (p *pair) checkWaits() {
 	pending := 0
 	for _, w := range p.waits {
 		var want []Event
-		if e, happened := p.expected(w); happened && !w.cancelled {
+		var err error
+		switch e, happened := p.expected(w); {
+		case w.cancelled:
+		case w.jumped:
+			want, err = []Event{{}}, ErrTooLate
+		case happened:
 			want = []Event{e}
-		} else if !w.cancelled {
+		default:
 			pending++
 		}
 		p.same("wait for "+w.glob, want, w.fired)
+		p.same("wait for "+w.glob, err, w.err)
 	}
 	p.same("waits", pending, p.store.Waits())
+}
+
+// jump lets another store take the next mutations, and installs what comes of
+// them here.
+func (p *pair) jump() {
+	var waiting []*pairWait
+	for _, w := range p.waits {
+		if !p.isOver(w) && !w.cancelled {
+			waiting = append(waiting, w)
+		}
+	}
+	behind := p.store
+	p.store = New(1 + p.choose(3))
+	p.install(p.store, behind.Snapshot())
+	p.mutate()
+	for range p.choose(8) {
+		pick(p, (*pair).mutate, (*pair).mutate, (*pair).mutate, (*pair).run, (*pair).garble)(p)
+	}
+	ahead := p.store
+	p.store = behind
+	p.install(behind, ahead.Snapshot())
+	p.model.installed = p.model.newest()
+	for _, w := range waiting {
+		w.jumped = max(w.rev, 1) < p.model.installed || max(w.rev, 1) == p.model.installed && w.glob != ""
+	}
+	p.compareFiles(p.store.Snapshot())
+}
+
+// install carries version s to a store, in parts.
+func (p *pair) install(to *Store, s *Snapshot) {
+	if s.Rev() == 0 {
+		return // cannot be installed
+	}
+	b := NewBuilder(s.Rev())
+	for b.Len() < s.Len() {
+		part := 1 + p.choose(3*fanout)
+		for e := range s.Files(b.Len()) {
+			p.same("adding "+e.Path, nil, b.Add(e))
+			if part--; part == 0 {
+				break
+			}
+		}
+	}
+	p.same("install", nil, to.Install(b))
+	p.same("number of files", s.Len(), to.Snapshot().Len())
+	p.same("install again", true, errors.Is(to.Install(b), ErrOldSnapshot))
 }
 
 // read compares a snapshot of some rev.

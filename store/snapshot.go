@@ -36,6 +36,18 @@ func (s *Snapshot) find(path string) *entry {
 	return s.root.find(path[1:])
 }
 
+// Len returns how many files there are.
+func (s *Snapshot) Len() int { return s.root.files() }
+
+// Files yields the files from number first on, in directory order, each as the
+// Set that made it: what a Builder takes. The first is number 0. To begin costs
+// O(log n), wherever that is.
+func (s *Snapshot) Files(first int) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		s.scan(nil, first, s.Len(), func(_ int, e Event) bool { return yield(e) })
+	}
+}
+
 // Get returns the body of the file at path and the rev that set it: nil and
 // Missing if there is none. The error is ErrIsDir. The body is shared and must
 // not be modified.

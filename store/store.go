@@ -3,8 +3,8 @@ package store
 import "fmt"
 
 // Store is the newest version of the tree, the last versions before it, and
-// whoever waits for the next. Apply belongs to one goroutine, the writer; all
-// else may be called from any.
+// whoever waits for the next. Apply and Install belong to one goroutine, the
+// writer; all else may be called from any.
 type Store struct {
 	history *history
 	waits   *waits
@@ -25,9 +25,37 @@ func New(history int) *Store {
 func (s *Store) Apply(mutation []byte) Event {
 	v := s.Snapshot().next(mutation)
 	for _, w := range s.publish(v) {
-		w.fire(v)
+		w.fire(v, nil)
 	}
 	return v.event
+}
+
+// Install makes the version of b the newest, if it is newer than the present
+// one. Nobody knows here what happened in between, nor at its own rev: history
+// begins with that version, without an event. Waits for what may have been
+// passed over are told so. The error wraps ErrBadSnapshot or ErrOldSnapshot, and
+// the store is as it was.
+func (s *Store) Install(b *Builder) error {
+	v, err := b.version()
+	if err != nil {
+		return err
+	}
+	if newest := s.Snapshot().rev; v.snapshot.rev <= newest {
+		return fmt.Errorf("%w: of rev %d, at rev %d", ErrOldSnapshot, v.snapshot.rev, newest)
+	}
+	for _, w := range s.jump(v) {
+		w.jumped(v)
+	}
+	return nil
+}
+
+// jump makes v the newest version without those before it, and returns the
+// waits that this ends. For the lock see publish.
+func (s *Store) jump(v *version) []*Waiter {
+	s.waits.mu.Lock()
+	defer s.waits.mu.Unlock()
+	s.history.begin(v)
+	return s.waits.takeUpTo(v.snapshot.rev)
 }
 
 // publish makes v the newest version and returns the waits that it ends. It
@@ -92,19 +120,33 @@ func (s *Store) At(rev int64) (*Snapshot, error) {
 // Wait fires once, with the first event from rev on whose path matches g; revs
 // below 1 mean 1. It does so before it returns if that event is in history
 // already, or else when it is applied, on the goroutine of the writer: then
-// fire must not block and must not call Apply. The error is ErrTooLate: the
-// rev is no longer in history, and fire is never called.
-func (s *Store) Wait(g *Glob, rev int64, fire func(Event)) (*Waiter, error) {
-	return s.wait(&Waiter{rev: max(rev, 1), glob: g, fire: func(v *version) { fire(v.event) }})
+// fire must not block and must not call Apply or Install. It fires with
+// ErrTooLate instead if Install passes over revs that it waits for. The error
+// is ErrTooLate: the rev is no longer in history, and fire is never called.
+func (s *Store) Wait(g *Glob, rev int64, fire func(Event, error)) (*Waiter, error) {
+	return s.wait(&Waiter{rev: max(rev, 1), glob: g, fire: func(v *version, err error) {
+		if err != nil {
+			fire(Event{}, err)
+			return
+		}
+		fire(v.event, nil)
+	}})
 }
 
 // AwaitRev fires once, with exactly the version of rev, once it is applied; revs
 // below 1 mean 1. It does so before it returns if it is applied already, or
 // else on the goroutine of the writer: then fire must not block and must not
-// call Apply. The error is ErrTooLate: the rev is no longer in history, and fire
-// is never called.
-func (s *Store) AwaitRev(rev int64, fire func(*Snapshot)) (*Waiter, error) {
-	return s.wait(&Waiter{rev: max(rev, 1), fire: func(v *version) { fire(&v.snapshot) }})
+// call Apply or Install. It fires with ErrTooLate instead if Install passes over
+// that rev. The error is ErrTooLate: the rev is no longer in history, and fire is
+// never called.
+func (s *Store) AwaitRev(rev int64, fire func(*Snapshot, error)) (*Waiter, error) {
+	return s.wait(&Waiter{rev: max(rev, 1), fire: func(v *version, err error) {
+		if err != nil {
+			fire(nil, err)
+			return
+		}
+		fire(&v.snapshot, nil)
+	}})
 }
 
 func (s *Store) wait(w *Waiter) (*Waiter, error) {
@@ -114,7 +156,7 @@ func (s *Store) wait(w *Waiter) (*Waiter, error) {
 		return nil, err
 	}
 	if v != nil {
-		w.fire(v)
+		w.fire(v, nil)
 	}
 	return w, nil
 }

@@ -10,8 +10,8 @@ import (
 type Waiter struct {
 	waits *waits
 	rev   int64
-	glob  *Glob // nil waits for the rev itself
-	fire  func(*version)
+	glob  *Glob                 // nil waits for the rev itself
+	fire  func(*version, error) // one of them nil
 
 	group *group // that it is in; nil while it waits for its rev
 	place int    // in group.waiters or in waits.early; over if it is in neither
@@ -31,6 +31,16 @@ func (w *Waiter) Cancel() bool {
 	}
 	w.waits.remove(w)
 	return true
+}
+
+// jumped fires w, which was taken because v passed over what it waits for, or is
+// just that.
+func (w *Waiter) jumped(v *version) {
+	if w.glob == nil && w.rev == v.snapshot.rev {
+		w.fire(v, nil)
+		return
+	}
+	w.fire(nil, ErrTooLate)
 }
 
 // waits are the waits under way. Its lock is the only one of the store; the
@@ -94,17 +104,32 @@ func (s *waits) removeGroup(g *group) {
 func (s *waits) take(v *version) []*Waiter {
 	taken := s.takeDue(v.snapshot.rev)
 	for _, g := range s.heads.matching(v.event.Path) {
-		s.removeGroup(g)
-		s.count -= len(g.waiters)
-		for _, w := range g.waiters {
-			w.group, w.place = nil, over
-		}
-		taken = append(taken, g.waiters...)
+		taken = append(taken, s.takeGroup(g)...)
 	}
 	return taken
 }
 
-// takeDue takes out the waits for rev itself, and puts those that wait for an
+// takeUpTo takes out the waits for rev or less. It comes after the next, so all
+// that are in groups are among them.
+func (s *waits) takeUpTo(rev int64) []*Waiter {
+	taken := s.takeDue(rev)
+	for _, g := range s.heads.all(nil) {
+		taken = append(taken, s.takeGroup(g)...)
+	}
+	return taken
+}
+
+// takeGroup takes out all waits of g, and so g.
+func (s *waits) takeGroup(g *group) []*Waiter {
+	s.removeGroup(g)
+	s.count -= len(g.waiters)
+	for _, w := range g.waiters {
+		w.group, w.place = nil, over
+	}
+	return g.waiters
+}
+
+// takeDue takes out the waits for rev itself, or one before it, and puts those that wait for an
 // event from rev on with the others.
 func (s *waits) takeDue(rev int64) []*Waiter {
 	var taken []*Waiter

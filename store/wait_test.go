@@ -11,7 +11,12 @@ import (
 // events collects what fires.
 type events []Event
 
-func (e *events) fire(event Event) { *e = append(*e, event) }
+func (e *events) fire(event Event, err error) {
+	if err != nil {
+		panic(err) // nothing installs
+	}
+	*e = append(*e, event)
+}
 
 func (e *events) revs() []int64 {
 	revs := []int64{}
@@ -22,7 +27,7 @@ func (e *events) revs() []int64 {
 }
 
 // wait registers a wait, which must be possible.
-func wait(t *testing.T, s *Store, glob string, rev int64, fire func(Event)) *Waiter {
+func wait(t *testing.T, s *Store, glob string, rev int64, fire func(Event, error)) *Waiter {
 	w, err := s.Wait(mustGlob(t, glob), rev, fire)
 	assert.Equal(t, nil, err)
 	return w
@@ -94,10 +99,10 @@ func TestWaitTooLate(t *testing.T) {
 		set(s, "/a", Clobber, "")
 	}
 	for _, rev := range []int64{math.MinInt64, 0, 1} {
-		w, err := s.Wait(mustGlob(t, "/**"), rev, func(Event) { t.Error("fired") })
+		w, err := s.Wait(mustGlob(t, "/**"), rev, func(Event, error) { t.Error("fired") })
 		assert.Equal(t, ErrTooLate, err)
 		assert.T(t, w == nil)
-		w, err = s.AwaitRev(rev, func(*Snapshot) { t.Error("fired") })
+		w, err = s.AwaitRev(rev, func(*Snapshot, error) { t.Error("fired") })
 		assert.Equal(t, ErrTooLate, err)
 		assert.T(t, w == nil)
 	}
@@ -132,9 +137,9 @@ func TestWaitSeesWhatCameMeanwhile(t *testing.T) {
 func TestWatchMissesAndRepeatsNothing(t *testing.T) {
 	s := checked(t, New(4))
 	var got events
-	var watch func(Event)
-	watch = func(e Event) {
-		got.fire(e)
+	var watch func(Event, error)
+	watch = func(e Event, err error) {
+		got.fire(e, err)
 		wait(t, s, "/**", e.Rev+1, watch)
 	}
 	wait(t, s, "/**", 1, watch)
@@ -150,7 +155,7 @@ func TestAwaitRevShowsExactlyThatVersion(t *testing.T) {
 	s := checked(t, New(10))
 	var got []int64
 	await := func(rev int64) *Waiter {
-		w, err := s.AwaitRev(rev, func(s *Snapshot) { got = append(got, s.Rev()) })
+		w, err := s.AwaitRev(rev, func(s *Snapshot, _ error) { got = append(got, s.Rev()) })
 		assert.Equal(t, nil, err)
 		return w
 	}
@@ -172,7 +177,7 @@ func TestCancel(t *testing.T) {
 	var waiters []*Waiter
 	for i := range 100 {
 		rev := int64(1 + i%4*10)
-		waiters = append(waiters, wait(t, s, fmt.Sprintf("/d%d/x*", i%7), rev, func(Event) { t.Error("fired") }))
+		waiters = append(waiters, wait(t, s, fmt.Sprintf("/d%d/x*", i%7), rev, func(Event, error) { t.Error("fired") }))
 	}
 	assert.Equal(t, 100, s.Waits())
 	for i := range waiters {
@@ -214,7 +219,7 @@ func TestFireMayUseTheStore(t *testing.T) {
 	s := checked(t, New(10))
 	var got events
 	other := wait(t, s, "/other", 1, got.fire)
-	wait(t, s, "/a", 1, func(e Event) {
+	wait(t, s, "/a", 1, func(e Event, _ error) {
 		assert.Equal(t, e.Rev, s.Snapshot().Rev())
 		assert.Equal(t, true, other.Cancel())
 		wait(t, s, "/a", e.Rev, got.fire)
@@ -232,7 +237,7 @@ func TestCancelOfWhatIsAboutToFire(t *testing.T) {
 	waiters := make([]*Waiter, 2)
 	fired := 0
 	for i := range waiters {
-		waiters[i] = wait(t, s, "/a", 1, func(Event) {
+		waiters[i] = wait(t, s, "/a", 1, func(Event, error) {
 			fired++
 			assert.Equal(t, false, waiters[1-i].Cancel())
 		})

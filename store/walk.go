@@ -27,10 +27,11 @@ func (s *Snapshot) span(g *Glob) (from, to int) {
 	}
 }
 
-// scan calls visit with each file that matches g and has a rank of from to
-// before to, which lie in the span of g, in order, until visit returns false.
+// scan calls visit with each file that matches g, as all do if it is nil, and has
+// a rank of from to before to, which lie in the span of g, in order, until visit
+// returns false.
 func (s *Snapshot) scan(g *Glob, from, to int, visit func(rank int, e Event) bool) {
-	c := scanner{glob: g, all: g.matchesAll(), from: from, to: to, visit: visit, path: make([]byte, 0, usualPath)}
+	c := scanner{glob: g, all: g == nil || g.matchesAll(), from: from, to: to, visit: visit, path: make([]byte, 0, usualPath)}
 	c.path = append(c.path, '/')
 	c.node(s.root.sub)
 }

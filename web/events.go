@@ -116,8 +116,8 @@ func (s *stream) resume(id string) error {
 // await returns when there is a change to send. Until then it lets the browser
 // know that it is still there.
 func (s *stream) await(ctx context.Context) error {
-	happened := make(chan struct{})
-	wait, err := s.Node.Store().Wait(s.all, s.seen+1, func(store.Event) { close(happened) })
+	happened := make(chan error, 1)
+	wait, err := s.Node.Store().Wait(s.all, s.seen+1, func(_ store.Event, err error) { happened <- err })
 	if err != nil {
 		return errBehind
 	}
@@ -126,7 +126,10 @@ func (s *stream) await(ctx context.Context) error {
 	defer beat.Stop()
 	for {
 		select {
-		case <-happened:
+		case err := <-happened:
+			if err != nil {
+				return errBehind
+			}
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
@@ -196,7 +199,7 @@ func (s *stream) changeTo(now *store.Snapshot) (change, error) {
 
 // pathAt returns the path that the event at a past rev is about.
 func (s *stream) pathAt(rev int64) (p string, err error) {
-	_, err = s.Node.Store().Wait(s.all, rev, func(e store.Event) { p = e.Path })
+	_, err = s.Node.Store().Wait(s.all, rev, func(e store.Event, _ error) { p = e.Path })
 	if err != nil {
 		return "", errBehind
 	}

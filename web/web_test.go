@@ -466,6 +466,19 @@ func TestStreamThatCannotGoOnSaysSo(t *testing.T) {
 	}
 }
 
+// A node that goes on from another's version does not know what changed.
+func TestStreamAcrossAJumpSaysSo(t *testing.T) {
+	tr := newTree(t, 10)
+	r := follow(t, handlerOf(t, Config{Node: tr}), tr.id())
+	assert.Equal(t, "ping", r.any().event)
+	b := store.NewBuilder(9)
+	assert.Equal(t, nil, b.Add(store.Event{Rev: 9, Path: "/a"}))
+	assert.Equal(t, nil, tr.store.Install(b))
+	assert.Equal(t, "reset", r.next().event)
+	_, err := r.body.ReadByte()
+	assert.Equal(t, io.EOF, err)
+}
+
 func TestStreamFarBehindSaysSo(t *testing.T) {
 	tr := newTree(t, 2*MaxChanges)
 	before := tr.id()

@@ -86,7 +86,7 @@ func serve(l net.Listener, p peer.Config, s server.Config) (n *peer.Node, stop f
 
 func awaitRev(s *store.Store, rev int64) {
 	applied := make(chan struct{})
-	s.AwaitRev(rev, func(*store.Snapshot) { close(applied) })
+	s.AwaitRev(rev, func(*store.Snapshot, error) { close(applied) })
 	<-applied
 }
 

@@ -78,7 +78,7 @@ func serveStore(k kept) error {
 		if err != nil {
 			return err
 		}
-		if _, err := s.Wait(g, s.Snapshot().Rev()+1, func(store.Event) {}); err != nil {
+		if _, err := s.Wait(g, s.Snapshot().Rev()+1, func(store.Event, error) {}); err != nil {
 			return err
 		}
 	}
