@@ -18,6 +18,18 @@ const (
 	logInterval = time.Minute
 )
 
+// While no more clients are served, other members have to get through all the same,
+// and nothing tells them from clients but their first bytes.
+const (
+	// maxStrangers is how many connections beyond Config.MaxConns may be open
+	// to see whether they are those of members.
+	maxStrangers = 64
+
+	// strangerTimeout is how long such a connection may take to show it, TLS
+	// included.
+	strangerTimeout = time.Second
+)
+
 // keepAlive finds out within about a minute that a client's machine is gone,
 // which never says so.
 var keepAlive = net.KeepAliveConfig{

@@ -95,8 +95,9 @@ type Config struct {
 	// MaxMaxValue, by default 1 MiB. A longer one is answered OTHER.
 	MaxValue int
 
-	// MaxConns is how many connections may be open. Those beyond are closed at
-	// once. By default DefaultMaxConns.
+	// MaxConns is how many clients' connections may be open. Those beyond are
+	// closed at once; or, if there are Peers, as soon as their first bytes show
+	// that they are not a member's. By default DefaultMaxConns.
 	MaxConns int
 
 	// MaxWaits is how many requests may wait on one connection: WAITs, and

@@ -47,6 +47,8 @@ type conn struct {
 	heard   bool // a request; so it is a client
 	peer    bool // it is another member's, to be handed over
 
+	stranger bool // there is room for it only if it is another member's
+
 	// room has a token when something that the reader was starved of may be
 	// there.
 	room chan struct{}
@@ -84,7 +86,11 @@ func (c *conn) config() *Config { return &c.srv.config }
 // serve serves requests until the connection ends, and then ends all that was
 // done for it. What turns out to be a peer's it leaves open.
 func (c *conn) serve() {
-	for c.step() == nil {
+	if c.stranger {
+		c.identify()
+	} else {
+		for c.step() == nil {
+		}
 	}
 	if c.peer {
 		c.cancel()
@@ -134,6 +140,17 @@ func (c *conn) serveBody(body []byte) error {
 	c.message.Reset() // a connection that waits for more keeps nothing
 	c.request = request{}
 	return err
+}
+
+// identify finds out whether a stranger is another member.
+func (c *conn) identify() {
+	c.readUntil(time.Now().Add(strangerTimeout))
+	_, err := c.in.Next()
+	c.peer = c.isPeer(err)
+	c.readUntil(time.Time{})
+	if !c.peer {
+		c.srv.refuse(c)
+	}
 }
 
 // isPeer reports whether the connection, of which nothing could be read as a

@@ -4,31 +4,32 @@ import (
 	"io"
 	"net"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/bmizerany/assert"
 
 	"github.com/ha/doozerd/internal/wire"
 )
 
-// takenPeers notes what is handed over, and answers with what it was given.
+// takenPeers notes what is handed over, and answers with what comes then.
 type takenPeers struct {
 	first chan string
 }
 
 func (p takenPeers) ServePeer(conn net.Conn, first []byte) {
 	defer conn.Close()
-	io.WriteString(conn, "peer")
 	p.first <- string(first)
-	io.Copy(io.Discard, conn)
+	io.Copy(conn, conn)
 }
 
 func TestPeersAreHandedOver(t *testing.T) {
 	peers := takenPeers{make(chan string, 1)}
 	r := newRig(t, func(c *Config) { c.Peers, c.MaxConns = peers, 1 })
 	member := r.dial()
-	member.sendBytes([]byte(wire.PeerPreface + "more"))
-	first := <-peers.first
-	assert.Equal(t, wire.PeerPreface, first[:len(wire.PeerPreface)])
+	member.sendBytes([]byte(wire.PeerPreface))
+	assert.Equal(t, wire.PeerPreface, <-peers.first)
+	member.sendBytes([]byte("peer"))
 	answer := make([]byte, 4)
 	_, err := io.ReadFull(member.nc, answer)
 	assert.Equal(t, nil, err)
@@ -59,4 +60,38 @@ func TestWithoutPeersTheyAreClosed(t *testing.T) {
 	member := r.dial()
 	member.sendBytes([]byte(wire.PeerPreface))
 	member.expectEnd()
+}
+
+// Members get through to a server that takes no more clients.
+func TestPeersOfAFullServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		peers := takenPeers{make(chan string, 1)}
+		r := newRig(t, func(c *Config) { c.Peers, c.MaxConns = peers, 1 })
+		client := r.pipe()
+		client.roundTrip(req(REV), &wire.Response{Tag: ptr[int32](1), Rev: ptr[int64](0)})
+
+		another := r.pipe()
+		another.send(req(REV))
+		another.expectEnd()
+
+		silent := r.pipe()
+		began := time.Now()
+		silent.expectEnd()
+		assert.Equal(t, strangerTimeout, time.Since(began))
+
+		for range maxStrangers {
+			r.pipe()
+		}
+		synctest.Wait()
+		r.pipe().expectEnd() // at once
+		assert.Equal(t, strangerTimeout, time.Since(began))
+		time.Sleep(strangerTimeout)
+		synctest.Wait()
+
+		member := r.pipe()
+		go member.sendBytes([]byte(wire.PeerPreface))
+		assert.Equal(t, wire.PeerPreface, <-peers.first)
+		member.hangUp()
+		assert.Equal(t, Stats{Conns: 1, Refused: 3 + maxStrangers}, r.srv.Stats())
+	})
 }

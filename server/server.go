@@ -56,6 +56,7 @@ type Server struct {
 	closed    bool
 	listeners map[net.Listener]bool
 	conns     map[*conn]bool
+	strangers int // of conns
 }
 
 // Stats is what a server has to do and has done.
@@ -119,16 +120,21 @@ func (s *Server) run(c *conn) {
 	}
 }
 
-// admit registers c, unless the server is closed or full.
+// admit registers c, unless the server is closed or full. If it has only so many
+// clients that it serves no more, c is admitted as a stranger.
 func (s *Server) admit(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return false
 	}
-	if len(s.conns) >= s.config.MaxConns {
-		s.refuse(c)
-		return false
+	if len(s.conns)-s.strangers >= s.config.MaxConns {
+		if s.config.Peers == nil || s.strangers >= maxStrangers {
+			s.refuse(c)
+			return false
+		}
+		c.stranger = true
+		s.strangers++
 	}
 	s.conns[c] = true
 	s.work.Add(1)
@@ -148,6 +154,9 @@ func (s *Server) refuse(c *conn) {
 func (s *Server) dismiss(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c)
+	if c.stranger {
+		s.strangers--
+	}
 	s.mu.Unlock()
 	s.work.Done()
 }

@@ -32,6 +32,14 @@ const (
 	PeerSealSize = 16
 )
 
+// The kinds of frames on a link, the first byte of each. A reader skips those
+// that it does not know.
+const (
+	PeerData      = 1 // the body of a frame follows
+	PeerHeartbeat = 2 // nothing does: there was nothing to send
+	PeerFarewell  = 3 // nothing does: the sender is going to close the link
+)
+
 // ErrHandshake reports a message of a handshake that is none.
 var ErrHandshake = errors.New("malformed peer handshake")
 

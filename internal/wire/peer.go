@@ -29,8 +29,8 @@ const (
 // before they allocate anything.
 const (
 	// MaxPeerFrame is the longest body, in bytes. The longest mutation that a
-	// client can propose fits, and so does a seal behind it.
-	MaxPeerFrame = MaxFrame - PeerSealSize
+	// client can propose fits, and so do a kind before and a seal behind it.
+	MaxPeerFrame = MaxFrame - 1 - PeerSealSize
 
 	// MaxPeerID is the longest id of a member or of a cluster, in bytes.
 	MaxPeerID = 255

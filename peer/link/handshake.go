@@ -154,7 +154,7 @@ func (h *handshake) welcome(wanted string, admit func(Remote) error) (*session, 
 // session is the result. seals are those of the frames, from the dialer: TLS
 // has its own, once the two sides of it have proved themselves.
 func (h *handshake) session(seals *sealer) *session {
-	if h.config.TLS != nil {
+	if _, secured := h.conn.(*tls.Conn); secured {
 		seals = nil
 	}
 	return &session{other: h.other, own: h.own, seals: seals}

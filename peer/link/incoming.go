@@ -125,18 +125,22 @@ func (t *Transport) receive(in *incoming, s *session, source io.Reader) error {
 		if err != nil {
 			return err
 		}
-		body, ok := s.seals.open(sealed)
+		frame, ok := s.seals.open(sealed)
 		switch {
 		case !ok:
 			return fmt.Errorf("%w: a frame that it did not send, or not then", ErrSecret)
-		case len(body) == 0:
+		case len(frame) < kindBytes:
+			return fmt.Errorf("%w: a frame without a kind", ErrProtocol)
+		case frame[0] == wire.PeerFarewell:
 			return errFarewell
+		case frame[0] != wire.PeerData:
+			continue
 		}
 		if own := t.config.Cluster(); own != s.own && differ(own, s.other.Cluster) {
 			return fmt.Errorf("%w: %q, here %q", ErrCluster, s.other.Cluster, own)
 		}
 		t.counts.received.Add(1)
-		t.handler.Receive(s.other, body)
+		t.handler.Receive(s.other, frame[kindBytes:])
 	}
 }
 

@@ -9,10 +9,15 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ha/doozerd/internal/wire"
 )
 
 // farewellTimeout is how long taking leave of another process may take.
 const farewellTimeout = 100 * time.Millisecond
+
+// ticks is how many there are in the silence that others bear.
+const ticks = 4
 
 // longAgo is a deadline that makes reading or writing end at once.
 var longAgo = time.Unix(1, 0)
@@ -190,50 +195,93 @@ func (o *outgoing) carry(conn net.Conn, s *session) error {
 	return err
 }
 
-// write writes what comes into the queue, all that waits at once.
+// write writes what comes into the queue until the link ends, and returns why it
+// did.
 func (o *outgoing) write(conn net.Conn, s *session, w *watcher) error {
-	var free []byte
+	wr := writer{outgoing: o, conn: conn, session: s}
+	tick := time.NewTicker(o.t.config.Silence / ticks)
+	defer tick.Stop()
 	for {
+		var err error
 		select {
 		case <-w.done:
 			return w.err
 		case <-o.ctx.Done():
-			return o.leave(conn, s, errUnwanted)
+			return wr.leave(errUnwanted)
 		case <-o.wake:
 			if !o.wants(s.other.ID) {
-				return o.leave(conn, s, errUnwanted)
+				return wr.leave(errUnwanted)
 			}
-			continue
 		case <-o.queue.ready:
+			err = wr.flush()
+		case <-tick.C:
+			err = wr.tick()
 		}
-		if o.t.config.Cluster() != s.own {
-			return o.leave(conn, s, errRenamed)
-		}
-		batch, frames := o.queue.take(free)
-		sealAll(batch, s.seals)
-		if err := writeAll(o.ctx, conn, batch, o.t.config.WriteTimeout); err != nil {
-			o.t.counts.noLink.Add(uint64(frames))
+		if err != nil {
 			return err
 		}
-		o.t.counts.sent.Add(uint64(frames))
-		free = spare(batch)
 	}
+}
+
+// A writer writes to one connection.
+type writer struct {
+	*outgoing
+	conn    net.Conn
+	session *session
+	batch   []byte // empty; the memory of the last one
+	idle    bool   // nothing was sent since the last tick
+}
+
+// flush sends all that waits, at once.
+func (w *writer) flush() error {
+	w.idle = false
+	if w.t.config.Cluster() != w.session.own {
+		return w.leave(errRenamed)
+	}
+	batch, frames := w.queue.take(w.batch)
+	w.batch = batch[:0]
+	sealAll(batch, w.session.seals)
+	if err := writeAll(w.ctx, w.conn, batch, w.t.config.WriteTimeout); err != nil {
+		w.t.counts.noLink.Add(uint64(frames))
+		return err
+	}
+	w.t.counts.sent.Add(uint64(frames))
+	return nil
+}
+
+// tick sends a sign of life if nothing else was sent since the last tick, and then
+// gives back what memory is not needed.
+func (w *writer) tick() error {
+	if !w.idle {
+		w.idle = true
+		return nil
+	}
+	w.queue.rest()
+	if cap(w.batch) > keptBuffer {
+		w.batch = nil
+	}
+	if w.t.config.Cluster() != w.session.own {
+		return w.leave(errRenamed)
+	}
+	return writeAll(w.ctx, w.conn, sealedFrame(wire.PeerHeartbeat, w.session.seals), w.t.config.WriteTimeout)
 }
 
 // leave says that this side is going to close the link, and returns why. Without
 // that the other side takes this process for dead; which is right, as soon as the
 // transport has been closed.
-func (o *outgoing) leave(conn net.Conn, s *session, why error) error {
-	if o.t.ctx.Err() == nil {
-		farewell := queue{}
-		farewell.open(s.other.ID, s.seals.size())
-		farewell.ready = make(chan struct{}, 1)
-		farewell.push("", nil)
-		b, _ := farewell.take(nil)
-		sealAll(b, s.seals)
-		_ = writeAll(context.Background(), conn, b, farewellTimeout)
+func (w *writer) leave(why error) error {
+	if w.t.ctx.Err() == nil {
+		farewell := sealedFrame(wire.PeerFarewell, w.session.seals)
+		_ = writeAll(context.Background(), w.conn, farewell, farewellTimeout)
 	}
 	return why
+}
+
+// sealedFrame returns a frame that is nothing but its kind.
+func sealedFrame(kind byte, s *sealer) []byte {
+	b := appendFrame(nil, kind, nil, s.size())
+	sealAll(b, s)
+	return b
 }
 
 // A watcher listens where nothing is to be heard but the end.

@@ -3,11 +3,16 @@ package link
 import (
 	"encoding/binary"
 	"sync"
+
+	"github.com/ha/doozerd/internal/wire"
 )
 
-// keptBuffer is the largest buffer that a queue keeps while it is empty, in
-// bytes.
+// keptBuffer is the largest buffer that a link keeps while it has nothing to
+// send, in bytes.
 const keptBuffer = 256 << 10
+
+// kindBytes is the length of a frame's kind, in front of its body.
+const kindBytes = 1
 
 // A queue holds the frames that wait for a link while it is up, the way they
 // travel but for their seals. Its zero value takes nothing until it is opened.
@@ -57,22 +62,19 @@ func (q *queue) leadsTo() string {
 	return q.id
 }
 
-// push copies a frame into the queue, if it is to the process with that id. An
-// empty id is that of any process.
+// push copies the body of a frame into the queue, if it is to the process with
+// that id. An empty id is that of any process.
 func (q *queue) push(id string, body []byte) verdict {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.id == "" || id != "" && id != q.id {
 		return noLink
 	}
-	size := len(body) + q.room
-	if q.frames > 0 && (q.frames >= q.maxFrames || len(q.bytes)+sizeBytes+size > q.maxBytes) {
+	if q.frames > 0 && (q.frames >= q.maxFrames || len(q.bytes)+sizeBytes+kindBytes+len(body)+q.room > q.maxBytes) {
 		return noRoom
 	}
 	q.frames++
-	q.bytes = binary.BigEndian.AppendUint32(q.bytes, uint32(size))
-	q.bytes = append(q.bytes, body...)
-	q.bytes = append(q.bytes, make([]byte, q.room)...)
+	q.bytes = appendFrame(q.bytes, wire.PeerData, body, q.room)
 	if q.frames == 1 {
 		signal(q.ready)
 	}
@@ -88,12 +90,21 @@ func (q *queue) take(spare []byte) (batch []byte, frames int) {
 	return batch, frames
 }
 
-// spare returns what is worth keeping of a batch that was sent.
-func spare(batch []byte) []byte {
-	if cap(batch) > keptBuffer {
-		return nil
+// rest gives back the memory of a queue that is empty, if it is much.
+func (q *queue) rest() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.frames == 0 && cap(q.bytes) > keptBuffer {
+		q.bytes = nil
 	}
-	return batch[:0]
+}
+
+// appendFrame appends a frame as it travels, with room bytes for its seal.
+func appendFrame(dst []byte, kind byte, body []byte, room int) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, uint32(kindBytes+len(body)+room))
+	dst = append(dst, kind)
+	dst = append(dst, body...)
+	return append(dst, make([]byte, room)...)
 }
 
 // sealAll seals the frames of a batch, one by one.

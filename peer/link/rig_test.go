@@ -31,6 +31,7 @@ type testNode struct {
 	serving sync.WaitGroup
 
 	receiving func(from Remote, body []byte) // before it is noted; nil for nothing
+	receiver  func(from Remote, body []byte) // instead of noting it; nil if it is noted
 
 	mu      sync.Mutex
 	changed chan struct{} // closed at the next change
@@ -64,9 +65,18 @@ func listenAt(t testing.TB, addr string) net.Listener {
 // startAt runs a process behind l. It ends when the test does.
 func startAt(t testing.TB, id string, l net.Listener, configure ...func(*Config)) *testNode {
 	t.Helper()
-	n := &testNode{t: t, l: l, changed: make(chan struct{}), log: new(logBuffer)}
+	n := startWithout(t, id, l.Addr().String(), configure...)
+	n.l = l
+	n.serving.Go(n.serve)
+	return n
+}
+
+// startWithout runs a process without a listener.
+func startWithout(t testing.TB, id, addr string, configure ...func(*Config)) *testNode {
+	t.Helper()
+	n := &testNode{t: t, changed: make(chan struct{}), log: new(logBuffer)}
 	n.setCluster("")
-	c := testConfig(id, l.Addr().String())
+	c := testConfig(id, addr)
 	c.Cluster = func() string { return *n.cluster.Load() }
 	c.Logger = slog.New(slog.NewTextHandler(n.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for _, f := range configure {
@@ -76,13 +86,12 @@ func startAt(t testing.TB, id string, l net.Listener, configure ...func(*Config)
 	if n.Transport, err = New(c, n); err != nil {
 		t.Fatal(err)
 	}
-	n.serving.Go(n.serve)
 	t.Cleanup(n.stopServing)
 	return n
 }
 
 func (n *testNode) setCluster(id string) { n.cluster.Store(&id) }
-func (n *testNode) addr() string         { return n.l.Addr().String() }
+func (n *testNode) addr() string         { return n.config.Addr }
 func (n *testNode) peer() Peer           { return Peer{n.config.ID, n.addr()} }
 
 // serve accepts, and hands over what begins as it should.
@@ -92,21 +101,28 @@ func (n *testNode) serve() {
 		if err != nil {
 			return
 		}
-		n.note(func() { n.conns = append(n.conns, conn) })
-		n.serving.Go(func() {
-			first := make([]byte, len(wire.PeerPreface))
-			if _, err := io.ReadFull(conn, first); err != nil {
-				conn.Close()
-				return
-			}
-			n.ServePeer(conn, first)
-		})
+		n.take(conn)
 	}
+}
+
+// take hands over conn if it begins as it should.
+func (n *testNode) take(conn net.Conn) {
+	n.note(func() { n.conns = append(n.conns, conn) })
+	n.serving.Go(func() {
+		first := make([]byte, len(wire.PeerPreface))
+		if _, err := io.ReadFull(conn, first); err != nil {
+			conn.Close()
+			return
+		}
+		n.ServePeer(conn, first)
+	})
 }
 
 // stopServing ends the process as if it were killed, but waits for all of it.
 func (n *testNode) stopServing() {
-	n.l.Close()
+	if n.l != nil {
+		n.l.Close()
+	}
 	n.Close()
 	n.serving.Wait()
 }
@@ -204,6 +220,10 @@ func (n *testNode) connect(others ...*testNode) {
 }
 
 func (n *testNode) Receive(from Remote, body []byte) {
+	if n.receiver != nil {
+		n.receiver(from, body)
+		return
+	}
 	if n.receiving != nil {
 		n.receiving(from, body)
 	}

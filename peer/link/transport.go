@@ -44,7 +44,7 @@ type Stats struct {
 	Sent       uint64 // frames handed to the network
 	Received   uint64 // frames handed to the handler
 	NoLink     uint64 // frames dropped, because there was no link to that process, or it broke
-	NoRoom     uint64 // frames dropped, because too much was waiting
+	NoRoom     uint64 // frames dropped, because too much was waiting or they were too long
 	Refused    uint64 // accepted connections that did not prove themselves, or were refused
 }
 
@@ -65,14 +65,23 @@ func New(c Config, h Handler) (*Transport, error) {
 
 // Send puts a frame for a process at an address into the queue of its link, or
 // drops it: if there is no link to that process, or too much is waiting. An empty
-// id is that of whichever process is at the address. body is 1 to
+// id is that of whichever process is at the address. body is at most
 // wire.MaxPeerFrame bytes, and is copied. Send never blocks.
 func (t *Transport) Send(to Peer, body []byte) {
-	verdict := noLink
-	if o := (*t.routes.Load())[to.Addr]; o != nil && len(body) > 0 && len(body) <= wire.MaxPeerFrame {
-		verdict = o.queue.push(to.ID, body)
+	o := (*t.routes.Load())[to.Addr]
+	switch {
+	case len(body) > wire.MaxPeerFrame:
+		t.counts.noRoom.Add(1)
+	case o == nil:
+		t.counts.noLink.Add(1)
+	default:
+		t.count(o.queue.push(to.ID, body))
 	}
-	switch verdict {
+}
+
+// count counts a frame that was dropped.
+func (t *Transport) count(v verdict) {
+	switch v {
 	case noLink:
 		t.counts.noLink.Add(1)
 	case noRoom:
