@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,11 +17,12 @@ const attachTimeout = 3 * time.Second
 // An attacher looks for a member of the cluster.
 type attacher struct {
 	cluster string
-	secret  *string // nil if there is none
+	secret  *string     // nil if there is none
+	tls     *tls.Config // nil if members do not speak it
 }
 
-func (o *options) attacher() attacher {
-	a := attacher{cluster: o.cluster}
+func (o *options) attacher(members *tls.Config) attacher {
+	a := attacher{cluster: o.cluster, tls: members}
 	if o.rwSecret != "" {
 		a.secret = &o.rwSecret
 	}
@@ -71,7 +73,7 @@ func (a attacher) find(ctx context.Context, addrs []string) (member string, err 
 func (a attacher) clusterAt(ctx context.Context, addr string) (name string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, attachTimeout)
 	defer cancel()
-	c, err := client.DialConfig(ctx, client.Config{Addrs: []string{addr}, Secret: a.secret})
+	c, err := client.DialConfig(ctx, client.Config{Addrs: []string{addr}, Secret: a.secret, TLS: a.tls})
 	if err != nil {
 		return "", err
 	}

@@ -2,9 +2,11 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"syscall"
 )
@@ -39,33 +41,63 @@ func (e listenError) Error() string {
 	return e.error.Error()
 }
 
-// loadKeys returns what the client port speaks TLS with; nil if it does not.
-func (o *options) loadKeys() (*tls.Config, error) {
+// keys are what TLS is spoken with; nil where it is not.
+type keys struct {
+	clients *tls.Config // to those who connect
+	members *tls.Config // to other members, by this node as a client
+}
+
+// loadKeys reads the files of -tlscert, -tlskey and -tlsca.
+func (o *options) loadKeys() (keys, error) {
 	if o.tlsCert == "" {
-		return nil, nil
+		return keys{}, nil
 	}
 	pair, err := tls.LoadX509KeyPair(o.tlsCert, o.tlsKey)
 	if err != nil {
-		return nil, fmt.Errorf("-tlscert %s, -tlskey %s: cannot be used, give a PEM certificate and its key: %w", o.tlsCert, o.tlsKey, err)
+		return keys{}, fmt.Errorf("-tlscert %s, -tlskey %s: cannot be used, give a PEM certificate and its key: %w", o.tlsCert, o.tlsKey, err)
 	}
-	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+	k := keys{
+		clients: &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
+		members: &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13},
+	}
+	return k, o.addAuthorities(k)
 }
 
-// listenClients listens on the client port and returns the address that others
-// reach it by: the host as it was given, and the port that was bound.
-func (o *options) listenClients() (net.Listener, string, error) {
-	keys, err := o.loadKeys()
-	if err != nil {
-		return nil, "", err
+// addAuthorities makes k trust -tlsca, and nobody else. Who connects may show a
+// certificate, by which other members prove themselves, or must, if -tlsclients
+// says so.
+func (o *options) addAuthorities(k keys) error {
+	if o.tlsCA == "" {
+		return nil
 	}
+	file, err := os.ReadFile(o.tlsCA)
+	if err != nil {
+		return fmt.Errorf("-tlsca: cannot be read, give a PEM file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(file) {
+		return fmt.Errorf("-tlsca %s: there is no certificate in it, give a PEM file with one", o.tlsCA)
+	}
+	k.members.RootCAs, k.clients.ClientCAs = pool, pool
+	k.clients.ClientAuth = tls.VerifyClientCertIfGiven
+	if o.tlsClients {
+		k.clients.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return nil
+}
+
+// listenClients listens on the client port, with TLS if k is not nil, and returns
+// the address that others reach it by: the host as it was given, and the port that
+// was bound.
+func (o *options) listenClients(k *tls.Config) (net.Listener, string, error) {
 	l, err := listen("-l", o.listen)
 	if err != nil {
 		return nil, "", err
 	}
 	host, _, _ := net.SplitHostPort(o.listen) // validated
 	addr := net.JoinHostPort(host, boundPort(l))
-	if keys != nil {
-		l = tls.NewListener(l, keys)
+	if k != nil {
+		l = tls.NewListener(l, k)
 	}
 	return l, addr, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -45,7 +46,8 @@ type options struct {
 	timeout time.Duration
 	hist    int
 
-	tlsCert, tlsKey string
+	tlsCert, tlsKey, tlsCA string // files
+	tlsClients             bool
 
 	maxValue, maxConns, maxWaits, maxUnread int
 	writeTimeout                            time.Duration
@@ -54,7 +56,7 @@ type options struct {
 
 	help, version bool
 
-	rwSecret, roSecret string
+	rwSecret, roSecret, peerSecret string
 }
 
 // parse reads the command line and the environment. The error is errHelp, or
@@ -64,6 +66,8 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 		boot:     getenv("DOOZER_BOOT_URI"),
 		rwSecret: getenv("DOOZER_RWSECRET"),
 		roSecret: getenv("DOOZER_ROSECRET"),
+
+		peerSecret: getenv("DOOZER_PEERSECRET"),
 	}
 	f := o.flags()
 	err := f.Parse(args)
@@ -77,6 +81,10 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	}
 	return o, nil
 }
+
+// membersSecret is what the members of a cluster prove to each other that they
+// know; empty if there is nothing.
+func (o *options) membersSecret() string { return cmp.Or(o.peerSecret, o.rwSecret, o.roSecret) }
 
 // flags returns the flags that set o, and sets it to their defaults.
 func (o *options) flags() *flag.FlagSet {
@@ -93,6 +101,8 @@ func (o *options) flags() *flag.FlagSet {
 	countVar(f, &o.hist, "hist", peer.DefaultHistory, maxHist, "keep the last `N` revs readable")
 	f.StringVar(&o.tlsCert, "tlscert", "", "speak TLS on the client port, with the certificate in this PEM `FILE`")
 	f.StringVar(&o.tlsKey, "tlskey", "", "the private key of -tlscert, a PEM `FILE`")
+	f.StringVar(&o.tlsCA, "tlsca", "", "trust certificates that the authorities in this PEM `FILE` have signed: other members', and clients'")
+	f.BoolVar(&o.tlsClients, "tlsclients", false, "serve only clients that show a certificate that -tlsca has signed")
 	countVar(f, &o.maxValue, "max-value", wire.DefaultMaxValue, server.MaxMaxValue, "refuse values of more than `N` bytes")
 	countVar(f, &o.maxConns, "max-conns", server.DefaultMaxConns, maxCount, "refuse more than `N` client connections at once")
 	countVar(f, &o.maxWaits, "max-waits", server.DefaultMaxWaits, maxCount, "refuse more than `N` waiting requests on one connection")

@@ -51,7 +51,9 @@ func TestMain(m *testing.M) {
 //	await NAME GLOB             wait until a file that matches is deleted at node NAME
 //	keys FILE FILE              write a certificate for 127.0.0.1 and its key
 //	tree NAME [secret]          the files of node NAME and their bodies, on stdout
-//	tls-tree NAME FILE          the same over TLS, trusting the certificate in FILE
+//	tls-tree NAME CA [CERT KEY] the same over TLS, trusting the certificate in the file
+//	                            CA, showing that of the others
+//	tls-refused NAME CA         without a certificate to show, there is no answer
 //	put NAME path body          set a file at node NAME
 //	remove NAME path            delete one
 //	fetch N URL [password]      get a page: its status is N, its body on stdout
@@ -72,6 +74,7 @@ func TestScripts(t *testing.T) {
 			"keys":         command(keysCommand, 2),
 			"tree":         command(treeCommand, 1),
 			"tls-tree":     command(tlsTreeCommand, 2),
+			"tls-refused":  command(tlsRefusedCommand, 2),
 			"put":          command(putCommand, 3),
 			"remove":       command(removeCommand, 2),
 			"fetch":        command(fetchCommand, 2),
@@ -321,9 +324,35 @@ func treeCommand(ts *testscript.TestScript, args []string) {
 }
 
 func tlsTreeCommand(ts *testscript.TestScript, args []string) {
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM([]byte(ts.ReadFile(args[1])))
-	printTree(ts, args[0], client.Config{TLS: &tls.Config{RootCAs: roots}})
+	printTree(ts, args[0], client.Config{TLS: tlsOf(ts, args[1:])})
+}
+
+func tlsRefusedCommand(ts *testscript.TestScript, args []string) {
+	c := client.Config{Addrs: []string{ts.Getenv(args[0] + "_addr")}, TLS: tlsOf(ts, args[1:]), RetryFor: time.Nanosecond}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	conn, err := client.DialConfig(ctx, c)
+	if err == nil {
+		defer conn.Close()
+		_, err = conn.Rev(ctx)
+	}
+	if err == nil {
+		ts.Fatalf("served without a certificate")
+	}
+	fmt.Fprintln(ts.Stdout(), err)
+}
+
+// tlsOf returns how to speak TLS with these files: an authority, and perhaps a
+// certificate and its key.
+func tlsOf(ts *testscript.TestScript, files []string) *tls.Config {
+	c := &tls.Config{RootCAs: x509.NewCertPool()}
+	c.RootCAs.AppendCertsFromPEM([]byte(ts.ReadFile(files[0])))
+	if len(files) > 1 {
+		pair, err := tls.X509KeyPair([]byte(ts.ReadFile(files[1])), []byte(ts.ReadFile(files[2])))
+		ts.Check(err)
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c
 }
 
 func printTree(ts *testscript.TestScript, name string, c client.Config) {

@@ -21,6 +21,7 @@ type daemon struct {
 	log  *slog.Logger
 	id   string
 	addr string // of the client port, as others reach it
+	keys keys
 
 	clients net.Listener
 	pages   net.Listener // nil if there is no WebView
@@ -31,7 +32,10 @@ type daemon struct {
 func serve(ctx context.Context, o *options, log *slog.Logger) error {
 	d := &daemon{options: o, log: log, id: peer.NewID()}
 	var err error
-	if d.clients, d.addr, err = o.listenClients(); err != nil {
+	if d.keys, err = o.loadKeys(); err != nil {
+		return err
+	}
+	if d.clients, d.addr, err = o.listenClients(d.keys.clients); err != nil {
 		return err
 	}
 	defer d.clients.Close()
@@ -52,7 +56,7 @@ func serve(ctx context.Context, o *options, log *slog.Logger) error {
 // and whether a DzNS has said so.
 func (d *daemon) join(ctx context.Context) (booted bool, err error) {
 	if len(d.attach) > 0 {
-		member, err := d.attacher().find(ctx, d.attach)
+		member, err := d.attacher(d.keys.members).find(ctx, d.attach)
 		if err == nil {
 			return false, fmt.Errorf("-a: %w", joins(member))
 		}
@@ -72,7 +76,7 @@ func (d *daemon) join(ctx context.Context) (booted bool, err error) {
 func (d *daemon) booter() *booter {
 	uri, _ := client.ParseURI(d.boot) // validated
 	return &booter{
-		attacher: d.attacher(),
+		attacher: d.attacher(d.keys.members),
 		dzns:     client.Config{Addrs: uri.Addrs, Secret: uri.Secret, DialTimeout: bootTimeout, RetryFor: bootTimeout},
 		id:       d.id,
 		addr:     d.addr,

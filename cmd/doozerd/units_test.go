@@ -190,3 +190,18 @@ func TestRequestThatNeverEnds(t *testing.T) {
 		view.close()
 	})
 }
+
+func TestSecretOfMembers(t *testing.T) {
+	for _, c := range []struct{ peer, rw, ro, want string }{
+		{"", "", "", ""},
+		{"", "w", "", "w"},
+		{"", "w", "r", "w"},
+		{"p", "w", "r", "p"},
+		{"p", "", "", "p"},
+	} {
+		env := map[string]string{"DOOZER_PEERSECRET": c.peer, "DOOZER_RWSECRET": c.rw, "DOOZER_ROSECRET": c.ro}
+		o, err := parse(nil, func(name string) string { return env[name] })
+		assert.Equal(t, nil, err)
+		assert.Equal(t, c.want, o.membersSecret())
+	}
+}

@@ -44,6 +44,8 @@ Environment:
   DOOZER_RWSECRET       the secret that clients must give to write
   DOOZER_ROSECRET       the secret that clients must give to read, unless they give
                         the other; the WebView asks for one of the two as well
+  DOOZER_PEERSECRET     the secret that members prove to each other; by default the
+                        first of the two above that is set
 
 Example:
   doozerd -l 127.0.0.1:8046 -w 127.0.0.1:8000

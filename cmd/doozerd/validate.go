@@ -80,8 +80,13 @@ func (o *options) checkBoot() error {
 }
 
 func (o *options) checkKeys() error {
-	if (o.tlsCert == "") != (o.tlsKey == "") {
+	switch {
+	case (o.tlsCert == "") != (o.tlsKey == ""):
 		return errors.New("-tlscert and -tlskey go together: give both or neither")
+	case o.tlsCA != "" && o.tlsCert == "":
+		return errors.New("-tlsca is for TLS: give -tlscert and -tlskey, too")
+	case o.tlsClients && o.tlsCA == "":
+		return errors.New("-tlsclients: give -tlsca, the authority that signs the clients' certificates")
 	}
 	return nil
 }
