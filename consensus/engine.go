@@ -31,6 +31,7 @@ type Engine struct {
 	upstream  string        // the voter an observer listens to
 	pull      pull
 	followers []*follower
+	lingers   bool // see Linger
 	counters  Counters
 }
 
@@ -153,6 +154,9 @@ func (e *Engine) decisions() []Decision {
 
 // LastApplied returns the highest instance the caller has applied.
 func (e *Engine) LastApplied() uint64 { return e.window.applied }
+
+// Window returns how many instances may be undecided at once.
+func (e *Engine) Window() uint64 { return e.window.size }
 
 // Counters returns the counts so far.
 func (e *Engine) Counters() Counters { return e.counters }

@@ -101,6 +101,10 @@ func (e *Engine) Upstream() string {
 	return e.upstream
 }
 
+// Linger makes an engine that is no voter any more go on to greet every voter, so that it learns how far each has
+// applied. A node that is about to stop needs to know.
+func (e *Engine) Linger() { e.lingers = true }
+
 // greetSource sends our Status to the voter we listen to; if that one is silent, to the next.
 func (e *Engine) greetSource() {
 	if len(e.peers) == 0 {

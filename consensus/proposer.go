@@ -1,6 +1,9 @@
 package consensus
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // proposer holds our own proposals on their way to a decision: first waiting, then in flight as
 // a suggestion, and waiting again if their instance was decided otherwise.
@@ -187,6 +190,28 @@ func (e *Engine) failWaiting() {
 	}
 	clear(p.waiting)
 	p.lost, p.waiting = nil, p.waiting[:0]
+}
+
+// Withdraw takes back the proposals and barriers with tags up to upTo that no other engine can have accepted: those that
+// wait for their batch, and those whose batch lost its instance. They do not happen, and no Failure comes of them. It
+// returns their tags. Of the others up to upTo a Decision or a Failure may still come.
+func (e *Engine) Withdraw(upTo uint64) (tags []uint64) {
+	p := &e.proposer
+	p.waiting = slices.DeleteFunc(p.waiting, func(w proposal) bool {
+		if w.tag <= upTo {
+			tags = append(tags, w.tag)
+		}
+		return w.tag <= upTo
+	})
+	p.lost = slices.DeleteFunc(p.lost, func(f *suggestion) bool {
+		all := slices.Concat(f.tags, f.barriers)
+		if slices.Max(all) > upTo {
+			return false // one batch, one fate
+		}
+		tags = append(tags, all...)
+		return true
+	})
+	return tags
 }
 
 func (e *Engine) fail(f *suggestion, err error) {

@@ -99,7 +99,7 @@ func (e *Engine) greet() {
 		return
 	}
 	e.greetAt = e.now + e.cfg.FillDelay/4
-	if e.follows() {
+	if e.follows() && !e.lingers {
 		e.greetSource()
 		return
 	}
