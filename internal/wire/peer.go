@@ -52,6 +52,23 @@ const (
 	// MaxPeerMutations is how many mutations a batch may hold.
 	MaxPeerMutations = 4096
 
+	// MaxPeerIDs is how many ids a note may name in one list.
+	MaxPeerIDs = 1024
+
+	// MaxPeerPath is the longest path of a file of a snapshot, and the longest
+	// address, in bytes.
+	MaxPeerPath = 4096
+
+	// MaxPeerFiles is how many files a part of a snapshot may hold.
+	MaxPeerFiles = 4096
+
+	// MaxPeerList is the longest list of addresses of those who assemble, in
+	// bytes.
+	MaxPeerList = 1 << 16
+
+	// MaxPeerVoters is how many voters an era or a founding may name.
+	MaxPeerVoters = 9
+
 	// MaxPeerParts is how many ids, messages, batches, votes and mutations a
 	// frame may hold in all. It bounds what a frame of many small ones, each
 	// two bytes on the wire, costs in memory; a megabyte of usual mutations has
@@ -138,6 +155,7 @@ var (
 		3: {name: "to", times: 1, bytes: MaxPeerID},
 		4: {name: "others", times: MaxPeerOthers, bytes: MaxPeerID},
 		5: {name: "messages", times: MaxPeerMessages, bytes: MaxPeerFrame, parts: peerMessageParts},
+		6: {name: "notes", times: MaxPeerMessages, bytes: MaxPeerFrame, parts: peerNoteParts},
 	}
 	peerMessageParts = []part{
 		6:  {name: "batch", times: 1, bytes: MaxPeerFrame, parts: peerBatchParts},
@@ -146,6 +164,37 @@ var (
 	}
 	peerVoteParts  = []part{3: {name: "batch", times: 1, bytes: MaxPeerFrame, parts: peerBatchParts}}
 	peerBatchParts = []part{3: {name: "mutations", times: MaxPeerMutations, bytes: MaxPeerFrame}}
+
+	peerNoteParts = []part{
+		2: {name: "mutations", times: MaxPeerMutations, bytes: MaxPeerFrame},
+		3: {name: "silent", times: MaxPeerIDs, bytes: MaxPeerID},
+		4: {name: "heard", times: MaxPeerIDs, bytes: MaxPeerID},
+		7: {name: "part", times: 1, bytes: MaxPeerFrame, parts: peerPartParts},
+		8: {name: "assemble", times: 1, bytes: MaxPeerFrame, parts: peerAssembleParts},
+	}
+	peerPartParts = []part{
+		2: {name: "eras", times: MaxPeerVotes, bytes: MaxPeerFrame, parts: peerEraParts},
+		6: {name: "content", times: MaxPeerFiles, bytes: MaxPeerFrame, parts: peerFileParts},
+	}
+	peerEraParts  = []part{2: {name: "voters", times: MaxPeerVoters, bytes: MaxPeerID}}
+	peerFileParts = []part{
+		1: {name: "path", times: 1, bytes: MaxPeerPath},
+		3: {name: "body", times: 1, bytes: MaxPeerFrame},
+	}
+	peerAssembleParts = []part{
+		2: {name: "addr", times: 1, bytes: MaxPeerPath},
+		3: {name: "list", times: 1, bytes: MaxPeerList},
+		6: {name: "value", times: 1, bytes: MaxPeerFrame, parts: peerFoundingParts},
+		7: {name: "cluster", times: 1, bytes: MaxPeerID},
+	}
+	peerFoundingParts = []part{
+		1: {name: "cluster", times: 1, bytes: MaxPeerID},
+		2: {name: "voters", times: MaxPeerVoters, bytes: MaxPeerFrame, parts: peerVoterParts},
+	}
+	peerVoterParts = []part{
+		1: {name: "id", times: 1, bytes: MaxPeerID},
+		2: {name: "addr", times: 1, bytes: MaxPeerPath},
+	}
 )
 
 // maxPartNumber is the highest field number of a part.

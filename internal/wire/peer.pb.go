@@ -120,6 +120,136 @@ func (PeerMessage_Kind) EnumDescriptor() ([]byte, []int) {
 	return file_internal_wire_peer_proto_rawDescGZIP(), []int{1, 0}
 }
 
+type PeerNote_Kind int32
+
+const (
+	PeerNote_FORWARD  PeerNote_Kind = 1
+	PeerNote_REPORT   PeerNote_Kind = 2
+	PeerNote_FETCH    PeerNote_Kind = 3
+	PeerNote_PART     PeerNote_Kind = 4
+	PeerNote_ASSEMBLE PeerNote_Kind = 5
+)
+
+// Enum value maps for PeerNote_Kind.
+var (
+	PeerNote_Kind_name = map[int32]string{
+		1: "FORWARD",
+		2: "REPORT",
+		3: "FETCH",
+		4: "PART",
+		5: "ASSEMBLE",
+	}
+	PeerNote_Kind_value = map[string]int32{
+		"FORWARD":  1,
+		"REPORT":   2,
+		"FETCH":    3,
+		"PART":     4,
+		"ASSEMBLE": 5,
+	}
+)
+
+func (x PeerNote_Kind) Enum() *PeerNote_Kind {
+	p := new(PeerNote_Kind)
+	*p = x
+	return p
+}
+
+func (x PeerNote_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PeerNote_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_internal_wire_peer_proto_enumTypes[1].Descriptor()
+}
+
+func (PeerNote_Kind) Type() protoreflect.EnumType {
+	return &file_internal_wire_peer_proto_enumTypes[1]
+}
+
+func (x PeerNote_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Do not use.
+func (x *PeerNote_Kind) UnmarshalJSON(b []byte) error {
+	num, err := protoimpl.X.UnmarshalJSONEnum(x.Descriptor(), b)
+	if err != nil {
+		return err
+	}
+	*x = PeerNote_Kind(num)
+	return nil
+}
+
+// Deprecated: Use PeerNote_Kind.Descriptor instead.
+func (PeerNote_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_internal_wire_peer_proto_rawDescGZIP(), []int{4, 0}
+}
+
+type PeerAssemble_Kind int32
+
+const (
+	PeerAssemble_PREPARE  PeerAssemble_Kind = 1
+	PeerAssemble_PROMISE  PeerAssemble_Kind = 2
+	PeerAssemble_ACCEPT   PeerAssemble_Kind = 3
+	PeerAssemble_ACCEPTED PeerAssemble_Kind = 4
+	PeerAssemble_MEMBER   PeerAssemble_Kind = 5
+)
+
+// Enum value maps for PeerAssemble_Kind.
+var (
+	PeerAssemble_Kind_name = map[int32]string{
+		1: "PREPARE",
+		2: "PROMISE",
+		3: "ACCEPT",
+		4: "ACCEPTED",
+		5: "MEMBER",
+	}
+	PeerAssemble_Kind_value = map[string]int32{
+		"PREPARE":  1,
+		"PROMISE":  2,
+		"ACCEPT":   3,
+		"ACCEPTED": 4,
+		"MEMBER":   5,
+	}
+)
+
+func (x PeerAssemble_Kind) Enum() *PeerAssemble_Kind {
+	p := new(PeerAssemble_Kind)
+	*p = x
+	return p
+}
+
+func (x PeerAssemble_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PeerAssemble_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_internal_wire_peer_proto_enumTypes[2].Descriptor()
+}
+
+func (PeerAssemble_Kind) Type() protoreflect.EnumType {
+	return &file_internal_wire_peer_proto_enumTypes[2]
+}
+
+func (x PeerAssemble_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Do not use.
+func (x *PeerAssemble_Kind) UnmarshalJSON(b []byte) error {
+	num, err := protoimpl.X.UnmarshalJSONEnum(x.Descriptor(), b)
+	if err != nil {
+		return err
+	}
+	*x = PeerAssemble_Kind(num)
+	return nil
+}
+
+// Deprecated: Use PeerAssemble_Kind.Descriptor instead.
+func (PeerAssemble_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_internal_wire_peer_proto_rawDescGZIP(), []int{8, 0}
+}
+
 // PeerFrame is some messages from one member to another. Inside, an id is its
 // place in the frame: 0 none, 1 from, 2 to, and 3 on those in others.
 type PeerFrame struct {
@@ -129,6 +259,7 @@ type PeerFrame struct {
 	To            *string                `protobuf:"bytes,3,opt,name=to" json:"to,omitempty"`
 	Others        []string               `protobuf:"bytes,4,rep,name=others" json:"others,omitempty"`
 	Messages      []*PeerMessage         `protobuf:"bytes,5,rep,name=messages" json:"messages,omitempty"`
+	Notes         []*PeerNote            `protobuf:"bytes,6,rep,name=notes" json:"notes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -194,6 +325,13 @@ func (x *PeerFrame) GetOthers() []string {
 func (x *PeerFrame) GetMessages() []*PeerMessage {
 	if x != nil {
 		return x.Messages
+	}
+	return nil
+}
+
+func (x *PeerFrame) GetNotes() []*PeerNote {
+	if x != nil {
+		return x.Notes
 	}
 	return nil
 }
@@ -486,17 +624,526 @@ func (x *PeerVote) GetBatch() *PeerBatch {
 	return nil
 }
 
+// PeerNote is what members say to each other beside consensus. Ids in it stand
+// as they are: notes are rare.
+type PeerNote struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          *PeerNote_Kind         `protobuf:"varint,1,opt,name=kind,enum=doozer.peer.PeerNote_Kind" json:"kind,omitempty"`
+	Mutations     [][]byte               `protobuf:"bytes,2,rep,name=mutations" json:"mutations,omitempty"` // FORWARD
+	Silent        []string               `protobuf:"bytes,3,rep,name=silent" json:"silent,omitempty"`       // REPORT
+	Heard         []string               `protobuf:"bytes,4,rep,name=heard" json:"heard,omitempty"`
+	Instance      *uint64                `protobuf:"varint,5,opt,name=instance" json:"instance,omitempty"` // FETCH
+	Offset        *uint64                `protobuf:"varint,6,opt,name=offset" json:"offset,omitempty"`
+	Part          *PeerPart              `protobuf:"bytes,7,opt,name=part" json:"part,omitempty"`
+	Assemble      *PeerAssemble          `protobuf:"bytes,8,opt,name=assemble" json:"assemble,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PeerNote) Reset() {
+	*x = PeerNote{}
+	mi := &file_internal_wire_peer_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PeerNote) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PeerNote) ProtoMessage() {}
+
+func (x *PeerNote) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_peer_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PeerNote.ProtoReflect.Descriptor instead.
+func (*PeerNote) Descriptor() ([]byte, []int) {
+	return file_internal_wire_peer_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PeerNote) GetKind() PeerNote_Kind {
+	if x != nil && x.Kind != nil {
+		return *x.Kind
+	}
+	return PeerNote_FORWARD
+}
+
+func (x *PeerNote) GetMutations() [][]byte {
+	if x != nil {
+		return x.Mutations
+	}
+	return nil
+}
+
+func (x *PeerNote) GetSilent() []string {
+	if x != nil {
+		return x.Silent
+	}
+	return nil
+}
+
+func (x *PeerNote) GetHeard() []string {
+	if x != nil {
+		return x.Heard
+	}
+	return nil
+}
+
+func (x *PeerNote) GetInstance() uint64 {
+	if x != nil && x.Instance != nil {
+		return *x.Instance
+	}
+	return 0
+}
+
+func (x *PeerNote) GetOffset() uint64 {
+	if x != nil && x.Offset != nil {
+		return *x.Offset
+	}
+	return 0
+}
+
+func (x *PeerNote) GetPart() *PeerPart {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *PeerNote) GetAssemble() *PeerAssemble {
+	if x != nil {
+		return x.Assemble
+	}
+	return nil
+}
+
+// PeerPart is a part of a snapshot: some of its files, and what the whole is.
+type PeerPart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Instance      *uint64                `protobuf:"varint,1,opt,name=instance" json:"instance,omitempty"`
+	Eras          []*PeerEra             `protobuf:"bytes,2,rep,name=eras" json:"eras,omitempty"`
+	Rev           *uint64                `protobuf:"varint,3,opt,name=rev" json:"rev,omitempty"`
+	Files         *uint64                `protobuf:"varint,4,opt,name=files" json:"files,omitempty"`
+	Offset        *uint64                `protobuf:"varint,5,opt,name=offset" json:"offset,omitempty"`
+	Content       []*PeerFile            `protobuf:"bytes,6,rep,name=content" json:"content,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PeerPart) Reset() {
+	*x = PeerPart{}
+	mi := &file_internal_wire_peer_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PeerPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PeerPart) ProtoMessage() {}
+
+func (x *PeerPart) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_peer_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PeerPart.ProtoReflect.Descriptor instead.
+func (*PeerPart) Descriptor() ([]byte, []int) {
+	return file_internal_wire_peer_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *PeerPart) GetInstance() uint64 {
+	if x != nil && x.Instance != nil {
+		return *x.Instance
+	}
+	return 0
+}
+
+func (x *PeerPart) GetEras() []*PeerEra {
+	if x != nil {
+		return x.Eras
+	}
+	return nil
+}
+
+func (x *PeerPart) GetRev() uint64 {
+	if x != nil && x.Rev != nil {
+		return *x.Rev
+	}
+	return 0
+}
+
+func (x *PeerPart) GetFiles() uint64 {
+	if x != nil && x.Files != nil {
+		return *x.Files
+	}
+	return 0
+}
+
+func (x *PeerPart) GetOffset() uint64 {
+	if x != nil && x.Offset != nil {
+		return *x.Offset
+	}
+	return 0
+}
+
+func (x *PeerPart) GetContent() []*PeerFile {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+// PeerEra names the voters from an instance on.
+type PeerEra struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          *uint64                `protobuf:"varint,1,opt,name=from" json:"from,omitempty"`
+	Voters        []string               `protobuf:"bytes,2,rep,name=voters" json:"voters,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PeerEra) Reset() {
+	*x = PeerEra{}
+	mi := &file_internal_wire_peer_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PeerEra) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PeerEra) ProtoMessage() {}
+
+func (x *PeerEra) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_peer_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PeerEra.ProtoReflect.Descriptor instead.
+func (*PeerEra) Descriptor() ([]byte, []int) {
+	return file_internal_wire_peer_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PeerEra) GetFrom() uint64 {
+	if x != nil && x.From != nil {
+		return *x.From
+	}
+	return 0
+}
+
+func (x *PeerEra) GetVoters() []string {
+	if x != nil {
+		return x.Voters
+	}
+	return nil
+}
+
+// PeerFile is a file of a snapshot.
+type PeerFile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          *string                `protobuf:"bytes,1,opt,name=path" json:"path,omitempty"`
+	Rev           *uint64                `protobuf:"varint,2,opt,name=rev" json:"rev,omitempty"`
+	Body          []byte                 `protobuf:"bytes,3,opt,name=body" json:"body,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PeerFile) Reset() {
+	*x = PeerFile{}
+	mi := &file_internal_wire_peer_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PeerFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PeerFile) ProtoMessage() {}
+
+func (x *PeerFile) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_peer_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PeerFile.ProtoReflect.Descriptor instead.
+func (*PeerFile) Descriptor() ([]byte, []int) {
+	return file_internal_wire_peer_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PeerFile) GetPath() string {
+	if x != nil && x.Path != nil {
+		return *x.Path
+	}
+	return ""
+}
+
+func (x *PeerFile) GetRev() uint64 {
+	if x != nil && x.Rev != nil {
+		return *x.Rev
+	}
+	return 0
+}
+
+func (x *PeerFile) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+// PeerAssemble is what processes say to each other before there is a cluster.
+type PeerAssemble struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          *PeerAssemble_Kind     `protobuf:"varint,1,opt,name=kind,enum=doozer.peer.PeerAssemble_Kind" json:"kind,omitempty"`
+	Addr          *string                `protobuf:"bytes,2,opt,name=addr" json:"addr,omitempty"` // of the sender
+	List          *string                `protobuf:"bytes,3,opt,name=list" json:"list,omitempty"` // of addresses, as the sender has it
+	Ballot        *uint64                `protobuf:"varint,4,opt,name=ballot" json:"ballot,omitempty"`
+	Accepted      *uint64                `protobuf:"varint,5,opt,name=accepted" json:"accepted,omitempty"` // PROMISE: the ballot of value
+	Value         *PeerFounding          `protobuf:"bytes,6,opt,name=value" json:"value,omitempty"`
+	Cluster       *string                `protobuf:"bytes,7,opt,name=cluster" json:"cluster,omitempty"` // MEMBER
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PeerAssemble) Reset() {
+	*x = PeerAssemble{}
+	mi := &file_internal_wire_peer_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PeerAssemble) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PeerAssemble) ProtoMessage() {}
+
+func (x *PeerAssemble) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_peer_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PeerAssemble.ProtoReflect.Descriptor instead.
+func (*PeerAssemble) Descriptor() ([]byte, []int) {
+	return file_internal_wire_peer_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *PeerAssemble) GetKind() PeerAssemble_Kind {
+	if x != nil && x.Kind != nil {
+		return *x.Kind
+	}
+	return PeerAssemble_PREPARE
+}
+
+func (x *PeerAssemble) GetAddr() string {
+	if x != nil && x.Addr != nil {
+		return *x.Addr
+	}
+	return ""
+}
+
+func (x *PeerAssemble) GetList() string {
+	if x != nil && x.List != nil {
+		return *x.List
+	}
+	return ""
+}
+
+func (x *PeerAssemble) GetBallot() uint64 {
+	if x != nil && x.Ballot != nil {
+		return *x.Ballot
+	}
+	return 0
+}
+
+func (x *PeerAssemble) GetAccepted() uint64 {
+	if x != nil && x.Accepted != nil {
+		return *x.Accepted
+	}
+	return 0
+}
+
+func (x *PeerAssemble) GetValue() *PeerFounding {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *PeerAssemble) GetCluster() string {
+	if x != nil && x.Cluster != nil {
+		return *x.Cluster
+	}
+	return ""
+}
+
+// PeerFounding is how a cluster begins.
+type PeerFounding struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cluster       *string                `protobuf:"bytes,1,opt,name=cluster" json:"cluster,omitempty"`
+	Voters        []*PeerVoter           `protobuf:"bytes,2,rep,name=voters" json:"voters,omitempty"`
+	Slots         *uint64                `protobuf:"varint,3,opt,name=slots" json:"slots,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PeerFounding) Reset() {
+	*x = PeerFounding{}
+	mi := &file_internal_wire_peer_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PeerFounding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PeerFounding) ProtoMessage() {}
+
+func (x *PeerFounding) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_peer_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PeerFounding.ProtoReflect.Descriptor instead.
+func (*PeerFounding) Descriptor() ([]byte, []int) {
+	return file_internal_wire_peer_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *PeerFounding) GetCluster() string {
+	if x != nil && x.Cluster != nil {
+		return *x.Cluster
+	}
+	return ""
+}
+
+func (x *PeerFounding) GetVoters() []*PeerVoter {
+	if x != nil {
+		return x.Voters
+	}
+	return nil
+}
+
+func (x *PeerFounding) GetSlots() uint64 {
+	if x != nil && x.Slots != nil {
+		return *x.Slots
+	}
+	return 0
+}
+
+// PeerVoter is a process and where it is reached.
+type PeerVoter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            *string                `protobuf:"bytes,1,opt,name=id" json:"id,omitempty"`
+	Addr          *string                `protobuf:"bytes,2,opt,name=addr" json:"addr,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PeerVoter) Reset() {
+	*x = PeerVoter{}
+	mi := &file_internal_wire_peer_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PeerVoter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PeerVoter) ProtoMessage() {}
+
+func (x *PeerVoter) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_peer_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PeerVoter.ProtoReflect.Descriptor instead.
+func (*PeerVoter) Descriptor() ([]byte, []int) {
+	return file_internal_wire_peer_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *PeerVoter) GetId() string {
+	if x != nil && x.Id != nil {
+		return *x.Id
+	}
+	return ""
+}
+
+func (x *PeerVoter) GetAddr() string {
+	if x != nil && x.Addr != nil {
+		return *x.Addr
+	}
+	return ""
+}
+
 var File_internal_wire_peer_proto protoreflect.FileDescriptor
 
 const file_internal_wire_peer_proto_rawDesc = "" +
 	"\n" +
-	"\x18internal/wire/peer.proto\x12\vdoozer.peer\"\x97\x01\n" +
+	"\x18internal/wire/peer.proto\x12\vdoozer.peer\"\xc4\x01\n" +
 	"\tPeerFrame\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x03 \x01(\tR\x02to\x12\x16\n" +
 	"\x06others\x18\x04 \x03(\tR\x06others\x124\n" +
-	"\bmessages\x18\x05 \x03(\v2\x18.doozer.peer.PeerMessageR\bmessages\"\xe8\x04\n" +
+	"\bmessages\x18\x05 \x03(\v2\x18.doozer.peer.PeerMessageR\bmessages\x12+\n" +
+	"\x05notes\x18\x06 \x03(\v2\x15.doozer.peer.PeerNoteR\x05notes\"\xe8\x04\n" +
 	"\vPeerMessage\x121\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1d.doozer.peer.PeerMessage.KindR\x04kind\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\x04R\x05owner\x12\x0e\n" +
@@ -538,7 +1185,60 @@ const file_internal_wire_peer_proto_rawDesc = "" +
 	"\bPeerVote\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x16\n" +
 	"\x06ballot\x18\x02 \x01(\x04R\x06ballot\x12,\n" +
-	"\x05batch\x18\x03 \x01(\v2\x16.doozer.peer.PeerBatchR\x05batchB%Z#github.com/ha/doozerd/internal/wire"
+	"\x05batch\x18\x03 \x01(\v2\x16.doozer.peer.PeerBatchR\x05batch\"\xe0\x02\n" +
+	"\bPeerNote\x12.\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1a.doozer.peer.PeerNote.KindR\x04kind\x12\x1c\n" +
+	"\tmutations\x18\x02 \x03(\fR\tmutations\x12\x16\n" +
+	"\x06silent\x18\x03 \x03(\tR\x06silent\x12\x14\n" +
+	"\x05heard\x18\x04 \x03(\tR\x05heard\x12\x1a\n" +
+	"\binstance\x18\x05 \x01(\x04R\binstance\x12\x16\n" +
+	"\x06offset\x18\x06 \x01(\x04R\x06offset\x12)\n" +
+	"\x04part\x18\a \x01(\v2\x15.doozer.peer.PeerPartR\x04part\x125\n" +
+	"\bassemble\x18\b \x01(\v2\x19.doozer.peer.PeerAssembleR\bassemble\"B\n" +
+	"\x04Kind\x12\v\n" +
+	"\aFORWARD\x10\x01\x12\n" +
+	"\n" +
+	"\x06REPORT\x10\x02\x12\t\n" +
+	"\x05FETCH\x10\x03\x12\b\n" +
+	"\x04PART\x10\x04\x12\f\n" +
+	"\bASSEMBLE\x10\x05\"\xc1\x01\n" +
+	"\bPeerPart\x12\x1a\n" +
+	"\binstance\x18\x01 \x01(\x04R\binstance\x12(\n" +
+	"\x04eras\x18\x02 \x03(\v2\x14.doozer.peer.PeerEraR\x04eras\x12\x10\n" +
+	"\x03rev\x18\x03 \x01(\x04R\x03rev\x12\x14\n" +
+	"\x05files\x18\x04 \x01(\x04R\x05files\x12\x16\n" +
+	"\x06offset\x18\x05 \x01(\x04R\x06offset\x12/\n" +
+	"\acontent\x18\x06 \x03(\v2\x15.doozer.peer.PeerFileR\acontent\"5\n" +
+	"\aPeerEra\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x16\n" +
+	"\x06voters\x18\x02 \x03(\tR\x06voters\"D\n" +
+	"\bPeerFile\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x10\n" +
+	"\x03rev\x18\x02 \x01(\x04R\x03rev\x12\x12\n" +
+	"\x04body\x18\x03 \x01(\fR\x04body\"\xb1\x02\n" +
+	"\fPeerAssemble\x122\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1e.doozer.peer.PeerAssemble.KindR\x04kind\x12\x12\n" +
+	"\x04addr\x18\x02 \x01(\tR\x04addr\x12\x12\n" +
+	"\x04list\x18\x03 \x01(\tR\x04list\x12\x16\n" +
+	"\x06ballot\x18\x04 \x01(\x04R\x06ballot\x12\x1a\n" +
+	"\baccepted\x18\x05 \x01(\x04R\baccepted\x12/\n" +
+	"\x05value\x18\x06 \x01(\v2\x19.doozer.peer.PeerFoundingR\x05value\x12\x18\n" +
+	"\acluster\x18\a \x01(\tR\acluster\"F\n" +
+	"\x04Kind\x12\v\n" +
+	"\aPREPARE\x10\x01\x12\v\n" +
+	"\aPROMISE\x10\x02\x12\n" +
+	"\n" +
+	"\x06ACCEPT\x10\x03\x12\f\n" +
+	"\bACCEPTED\x10\x04\x12\n" +
+	"\n" +
+	"\x06MEMBER\x10\x05\"n\n" +
+	"\fPeerFounding\x12\x18\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\x12.\n" +
+	"\x06voters\x18\x02 \x03(\v2\x16.doozer.peer.PeerVoterR\x06voters\x12\x14\n" +
+	"\x05slots\x18\x03 \x01(\x04R\x05slots\"/\n" +
+	"\tPeerVoter\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04addr\x18\x02 \x01(\tR\x04addrB%Z#github.com/ha/doozerd/internal/wire"
 
 var (
 	file_internal_wire_peer_proto_rawDescOnce sync.Once
@@ -552,27 +1252,45 @@ func file_internal_wire_peer_proto_rawDescGZIP() []byte {
 	return file_internal_wire_peer_proto_rawDescData
 }
 
-var file_internal_wire_peer_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_internal_wire_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_internal_wire_peer_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_internal_wire_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_internal_wire_peer_proto_goTypes = []any{
-	(PeerMessage_Kind)(0), // 0: doozer.peer.PeerMessage.Kind
-	(*PeerFrame)(nil),     // 1: doozer.peer.PeerFrame
-	(*PeerMessage)(nil),   // 2: doozer.peer.PeerMessage
-	(*PeerBatch)(nil),     // 3: doozer.peer.PeerBatch
-	(*PeerVote)(nil),      // 4: doozer.peer.PeerVote
+	(PeerMessage_Kind)(0),  // 0: doozer.peer.PeerMessage.Kind
+	(PeerNote_Kind)(0),     // 1: doozer.peer.PeerNote.Kind
+	(PeerAssemble_Kind)(0), // 2: doozer.peer.PeerAssemble.Kind
+	(*PeerFrame)(nil),      // 3: doozer.peer.PeerFrame
+	(*PeerMessage)(nil),    // 4: doozer.peer.PeerMessage
+	(*PeerBatch)(nil),      // 5: doozer.peer.PeerBatch
+	(*PeerVote)(nil),       // 6: doozer.peer.PeerVote
+	(*PeerNote)(nil),       // 7: doozer.peer.PeerNote
+	(*PeerPart)(nil),       // 8: doozer.peer.PeerPart
+	(*PeerEra)(nil),        // 9: doozer.peer.PeerEra
+	(*PeerFile)(nil),       // 10: doozer.peer.PeerFile
+	(*PeerAssemble)(nil),   // 11: doozer.peer.PeerAssemble
+	(*PeerFounding)(nil),   // 12: doozer.peer.PeerFounding
+	(*PeerVoter)(nil),      // 13: doozer.peer.PeerVoter
 }
 var file_internal_wire_peer_proto_depIdxs = []int32{
-	2, // 0: doozer.peer.PeerFrame.messages:type_name -> doozer.peer.PeerMessage
-	0, // 1: doozer.peer.PeerMessage.kind:type_name -> doozer.peer.PeerMessage.Kind
-	3, // 2: doozer.peer.PeerMessage.batch:type_name -> doozer.peer.PeerBatch
-	4, // 3: doozer.peer.PeerMessage.votes:type_name -> doozer.peer.PeerVote
-	3, // 4: doozer.peer.PeerMessage.batches:type_name -> doozer.peer.PeerBatch
-	3, // 5: doozer.peer.PeerVote.batch:type_name -> doozer.peer.PeerBatch
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	4,  // 0: doozer.peer.PeerFrame.messages:type_name -> doozer.peer.PeerMessage
+	7,  // 1: doozer.peer.PeerFrame.notes:type_name -> doozer.peer.PeerNote
+	0,  // 2: doozer.peer.PeerMessage.kind:type_name -> doozer.peer.PeerMessage.Kind
+	5,  // 3: doozer.peer.PeerMessage.batch:type_name -> doozer.peer.PeerBatch
+	6,  // 4: doozer.peer.PeerMessage.votes:type_name -> doozer.peer.PeerVote
+	5,  // 5: doozer.peer.PeerMessage.batches:type_name -> doozer.peer.PeerBatch
+	5,  // 6: doozer.peer.PeerVote.batch:type_name -> doozer.peer.PeerBatch
+	1,  // 7: doozer.peer.PeerNote.kind:type_name -> doozer.peer.PeerNote.Kind
+	8,  // 8: doozer.peer.PeerNote.part:type_name -> doozer.peer.PeerPart
+	11, // 9: doozer.peer.PeerNote.assemble:type_name -> doozer.peer.PeerAssemble
+	9,  // 10: doozer.peer.PeerPart.eras:type_name -> doozer.peer.PeerEra
+	10, // 11: doozer.peer.PeerPart.content:type_name -> doozer.peer.PeerFile
+	2,  // 12: doozer.peer.PeerAssemble.kind:type_name -> doozer.peer.PeerAssemble.Kind
+	12, // 13: doozer.peer.PeerAssemble.value:type_name -> doozer.peer.PeerFounding
+	13, // 14: doozer.peer.PeerFounding.voters:type_name -> doozer.peer.PeerVoter
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_internal_wire_peer_proto_init() }
@@ -585,8 +1303,8 @@ func file_internal_wire_peer_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_wire_peer_proto_rawDesc), len(file_internal_wire_peer_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   4,
+			NumEnums:      3,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
