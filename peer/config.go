@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -8,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ha/doozerd/consensus"
 	"github.com/ha/doozerd/internal/version"
+	"github.com/ha/doozerd/internal/wire"
 	"github.com/ha/doozerd/store"
 )
 
@@ -18,6 +21,9 @@ const (
 	DefaultHostname = "unknown"
 	DefaultHistory  = 2000
 	DefaultPulse    = time.Second
+
+	DefaultTimeout      = 60 * time.Second
+	DefaultWriteTimeout = 30 * time.Second
 )
 
 // Limits of what waits at a node. A proposal holds its place from Propose until
@@ -52,7 +58,34 @@ type Config struct {
 	History int           // revs kept readable; 0 is DefaultHistory
 	Pulse   time.Duration // between two sets of the applied file; 0 is DefaultPulse
 
+	// FillDelay is how long to wait for a silent owner of an instance; 0 is consensus.DefaultFillDelay.
+	FillDelay time.Duration
+
+	// Timeout is the silence after which a voter is evicted; 0 is DefaultTimeout. It should be many times FillDelay.
+	Timeout time.Duration
+
+	// WriteTimeout is how long a proposal waits for a majority; 0 is DefaultWriteTimeout.
+	WriteTimeout time.Duration
+
+	// Engine tunes consensus. Its Window must be the same on all members, for ever. ID and FillDelay are set by the
+	// node; Rand, if nil, is drawn.
+	Engine consensus.Config
+
+	// Attach are addresses of members, any of which will do. If Addr is among them, they are the list of those that found
+	// the cluster together: see [Assembly]. None makes the node found a cluster of one.
+	Attach []string
+
+	// Patience is that of the assembly.
+	Patience time.Duration
+
+	// Secret is what members prove to each other; "" is none. TLS is how to dial them; nil is in the clear. See
+	// package link.
+	Secret string
+	TLS    *tls.Config
+
 	Logger *slog.Logger // nil is slog.Default()
+
+	store *store.Store // of the node; nil makes one
 }
 
 // Validate returns an error that names the first field that cannot be used.
@@ -66,11 +99,21 @@ func (c Config) Validate() error {
 	if err := checkName("id", c.ID); err != nil {
 		return err
 	}
+	if len(c.ID) > wire.MaxPeerID {
+		return fmt.Errorf("id of %d bytes, more than %d", len(c.ID), wire.MaxPeerID)
+	}
 	if c.History < 0 || c.History > store.MaxHistory {
 		return fmt.Errorf("history of %d revs: must be 1 to %d", c.History, store.MaxHistory)
 	}
-	if c.Pulse < 0 {
-		return fmt.Errorf("pulse of %v: must not be negative", c.Pulse)
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"pulse", c.Pulse}, {"fill delay", c.FillDelay}, {"timeout", c.Timeout}, {"write timeout", c.WriteTimeout},
+	} {
+		if d.value < 0 {
+			return fmt.Errorf("%s of %v: must not be negative", d.name, d.value)
+		}
 	}
 	return nil
 }
@@ -91,25 +134,26 @@ func checkName(what, name string) error {
 
 // withDefaults returns c with every empty field filled in.
 func (c Config) withDefaults() Config {
-	orString := func(s *string, def string) {
-		if *s == "" {
-			*s = def
-		}
-	}
-	orString(&c.Cluster, DefaultCluster)
-	orString(&c.Hostname, DefaultHostname)
-	orString(&c.Version, version.Version)
+	setDefault(&c.Cluster, DefaultCluster)
+	setDefault(&c.Hostname, DefaultHostname)
+	setDefault(&c.Version, version.Version)
 	if c.ID == "" {
 		c.ID = NewID()
 	}
-	if c.History == 0 {
-		c.History = DefaultHistory
-	}
-	if c.Pulse == 0 {
-		c.Pulse = DefaultPulse
-	}
+	setDefault(&c.History, DefaultHistory)
+	setDefault(&c.Pulse, DefaultPulse)
+	setDefault(&c.FillDelay, consensus.DefaultFillDelay)
+	setDefault(&c.Timeout, DefaultTimeout)
+	setDefault(&c.WriteTimeout, DefaultWriteTimeout)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
 	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
 }

@@ -2,186 +2,308 @@ package peer
 
 import (
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"slices"
+	"time"
 
 	"github.com/ha/doozerd/consensus"
 	"github.com/ha/doozerd/store"
 )
 
-// A proposal is what a client waits for: a mutation, or, if mutation is nil, a
-// barrier.
-type proposal struct {
-	mutation []byte
-	done     func(store.Event, error)
-	held     weight // of the queue's room; the node's own proposals take none
+// Core is a node without its loop: what to do with proposals, messages and the passing of time. It joins consensus, the
+// store and the membership. It knows no clock, no goroutine and no socket, so a simulation drives it as the loop of a
+// [Node] does: any number of calls that tell it something, then [Core.Ready]. It belongs to one goroutine.
+//
+// The state is agreed on; what a Core holds beside it are doings under way, each of which may be lost without harm: it
+// looks at the tree again and again, and requests what is not yet as it should be (see duties).
+type Core struct {
+	config  Config
+	cluster string // id of the cluster, drawn when it was founded
+	log     *slog.Logger
+	now     time.Duration // time while the loop ran: see Tick
+	raw     time.Duration // the newest time Tick was told
+
+	engine *consensus.Engine // nil until the first snapshot has come
+	store  *store.Store
+	roster roster // as of the newest rev
+	stale  bool   // something in the batch being applied concerns it
+
+	changes uint64 // of the roster, and of what we are in it
+
+	proposals proposals
+	requests  map[string]request // changes of /ctl under way, by path
+	pulsing   bool               // the last pulse is under way
+	pulseAt   time.Duration
+	dutyAt    time.Duration
+	founding  *Founding // until it is done
+	escaping  bool
+	leaving   leaving
+	witness   witness
+	source    source
+	fetching  *fetching
+	vias      []string          // members to fetch a first snapshot from
+	met       map[string]string // id, by address that was dialled
+
+	out     Output // being gathered
+	spare   Output // the one that the last Ready lent out
+	forward [][]byte
 }
 
-// A weight counts proposals and the bytes of their mutations.
-type weight struct{ count, bytes int64 }
-
-func (w *weight) add(v weight) {
-	w.count += v.count
-	w.bytes += v.bytes
+// Output is what a Core wants done. Its slices are lent until the next call of Ready.
+type Output struct {
+	Messages []consensus.Message // to be sent; any may be lost
+	Notes    []Note              // as well
+	answered weight
 }
 
-// core is the node without its loop: what to do with proposals, decisions and
-// the time for a pulse. It knows no clock and no goroutine, and only its one
-// driver may call it.
-type core struct {
-	id      string
-	engine  *consensus.Engine
-	store   *store.Store
-	lastTag uint64              // of the newest proposal
-	waiting map[uint64]proposal // under way, by tag
-	pulsing bool                // the last pulse is under way
+// Founding is how a cluster begins. It is the same for all of its first voters.
+type Founding struct {
+	Cluster string  // the id of the cluster, which no other ever had
+	Voters  []Voter // the first voters
+	Slots   int     // that there shall be, not less than voters
 }
 
-func newCore(id string, history int) (*core, error) {
-	engine, err := consensus.New(consensus.Config{
-		ID:     id,
-		Rand:   jitter(),
-		Retain: 1, // nobody has to catch up with the one voter there is
-	}, consensus.Founding(id))
+// Voter is a process and the address at which it is reached.
+type Voter struct{ ID, Addr string }
+
+// Found returns the core of one of the first voters of a cluster. The only one of a cluster of one has founded it when
+// Found returns. The error is that of [Config.Validate], or says what is wrong with f.
+func Found(config Config, f Founding) (*Core, error) {
+	c, err := newCore(config, f.Cluster)
 	if err != nil {
 		return nil, err
 	}
-	return &core{
-		id:      id,
-		engine:  engine,
-		store:   store.New(history),
-		waiting: make(map[uint64]proposal),
+	var ids []string
+	for _, v := range f.Voters {
+		ids = append(ids, v.ID)
+	}
+	if !slices.Contains(ids, c.config.ID) {
+		return nil, fmt.Errorf("found a cluster: %s is not among its first voters", c.config.ID)
+	}
+	if err := c.begin(consensus.Founding(ids...)); err != nil {
+		return nil, fmt.Errorf("found a cluster: %w", err)
+	}
+	if len(ids) == 1 {
+		return c, c.foundAlone()
+	}
+	c.founding = &f
+	return c, nil
+}
+
+// Join returns the core of a process that is to become a member of a cluster. It fetches a snapshot from one of vias,
+// which are ids of members, and is of no use before: see [Core.Joined]. The error is that of [Config.Validate].
+func Join(config Config, cluster string, vias ...string) (*Core, error) {
+	c, err := newCore(config, cluster)
+	if err != nil {
+		return nil, err
+	}
+	c.vias = vias
+	return c, nil
+}
+
+func newCore(config Config, cluster string) (*Core, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	config = config.withDefaults()
+	if config.store == nil {
+		config.store = store.New(config.History)
+	}
+	return &Core{
+		config:    config,
+		cluster:   cluster,
+		log:       config.Logger,
+		store:     config.store,
+		proposals: newProposals(),
+		requests:  map[string]request{},
+		pulseAt:   config.Pulse,
+		witness:   newWitness(),
+		met:       map[string]string{},
 	}, nil
 }
 
-// jitter is the source of the engine's random pauses.
-func jitter() *rand.Rand { return rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) }
-
-// propose hands p to consensus. It is answered by advance or abandon, or at once
-// if consensus does not take it; then the room that it held is returned.
-func (c *core) propose(p proposal) (answered weight) {
-	c.lastTag++
-	c.waiting[c.lastTag] = p
-	if err := c.hand(c.lastTag, p.mutation); err != nil {
-		return c.settle(c.lastTag, store.Event{}, err)
+// begin makes the engine, which goes on from start.
+func (c *Core) begin(start consensus.Snapshot) (err error) {
+	tuning := c.config.Engine
+	tuning.ID = c.config.ID
+	tuning.FillDelay = c.config.FillDelay
+	if tuning.Rand == nil {
+		tuning.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	}
-	return weight{}
+	c.engine, err = consensus.New(tuning, start)
+	return err
 }
 
-func (c *core) hand(tag uint64, mutation []byte) error {
-	if mutation == nil {
-		return c.engine.Barrier(tag)
-	}
-	return c.engine.Propose(tag, mutation)
-}
+// Cluster returns the id of the cluster. An escape changes it.
+func (c *Core) Cluster() string { return c.cluster }
 
-// advance applies what has been decided, answers the proposals among it, and
-// returns the room that these have held.
-func (c *core) advance() (answered weight) {
-	for {
-		r := c.engine.Ready()
-		for _, f := range r.Failures {
-			answered.add(c.settle(f.Tag, store.Event{}, f.Err))
-		}
-		if len(r.Decisions) == 0 {
-			return answered
-		}
-		for _, d := range r.Decisions {
-			answered.add(c.apply(d))
-			c.engine.Applied(d.Instance, nil) // the one voter stands
-		}
-	}
-}
+// Store returns the node's store, for reading.
+func (c *Core) Store() *store.Store { return c.store }
 
-func (c *core) apply(d consensus.Decision) (answered weight) {
-	for i, m := range d.Batch.Mutations {
-		event := c.store.Apply(m)
-		if i < len(d.Tags) {
-			answered.add(c.settle(d.Tags[i], event, nil))
-		}
-	}
-	for _, tag := range d.Barriers {
-		answered.add(c.settle(tag, store.Event{}, nil))
-	}
-	return answered
-}
+// Joined reports whether there is anything to read: a founder, or a node that has its first snapshot.
+func (c *Core) Joined() bool { return c.engine != nil && c.founding == nil }
 
-// abandon answers everything that is under way with ErrOutcomeUnknown.
-func (c *core) abandon() (answered weight) {
-	for tag := range c.waiting {
-		answered.add(c.settle(tag, store.Event{}, ErrOutcomeUnknown))
-	}
-	return answered
-}
+// Writable reports whether the node takes proposals: it is among the voters that stand.
+func (c *Core) Writable() bool { return c.Joined() && c.engine.Writable() }
 
-// settle answers one proposal.
-func (c *core) settle(tag uint64, e store.Event, err error) (answered weight) {
-	p := c.waiting[tag]
-	delete(c.waiting, tag)
-	return p.answer(e, err)
-}
-
-// answer tells whoever proposed p what became of it, and returns the room that
-// it has held.
-func (p proposal) answer(e store.Event, err error) (answered weight) {
-	p.done(e, err)
-	return p.held
-}
-
-// found writes the /ctl files of a new cluster of one. Each must be there
-// before the next is proposed, so that they get the revs that clients expect.
-func (c *core) found(config Config) error {
-	for _, f := range foundingFiles(config) {
-		if err := c.create(f); err != nil {
-			return err
-		}
-	}
-	rev := c.store.Snapshot().Rev()
-	return c.create(file{appliedPath(c.id), string(appliedBody(rev))})
-}
-
-// create sets a file that must be missing and waits for it to be applied.
-func (c *core) create(f file) error {
-	err := fmt.Errorf("%w: no decision", ErrOutcomeUnknown)
-	c.propose(proposal{
-		mutation: set(f.path, store.Missing, []byte(f.body)),
-		done: func(e store.Event, failure error) {
-			err = failure
-			if err == nil {
-				err = e.Err
-			}
-		},
-	})
-	c.advance()
-	if err != nil {
-		return fmt.Errorf("found the cluster: %s: %w", f.path, err)
-	}
-	return nil
-}
-
-// pulse proposes to set the applied file to the rev that is applied now, unless
-// the last pulse is still under way. The file's present rev is the guard: if
-// somebody else wrote it, the pulse goes on from there. refused is called if
-// somebody writes it just before the pulse does.
-func (c *core) pulse(refused func(error)) {
-	if c.pulsing {
+// Tick tells the core the time, on any clock that does not go back. Call it before every turn of the loop, and at least
+// every quarter of FillDelay. A step longer than FillDelay counts as FillDelay: while our own loop stood still, the
+// silence of others proves nothing.
+func (c *Core) Tick(now time.Duration) {
+	if now <= c.raw {
 		return
 	}
-	c.pulsing = true
-	now := c.store.Snapshot()
-	path := appliedPath(c.id)
-	rev, _ := now.Stat(path)
-	c.propose(proposal{
-		mutation: set(path, rev, appliedBody(now.Rev())),
-		done: func(e store.Event, err error) {
-			c.pulsing = false
-			if err == nil && e.Err != nil {
-				refused(e.Err)
-			}
-		},
-	})
+	c.now += min(now-c.raw, c.config.FillDelay)
+	c.raw = now
+	c.proposals.tick(c.now)
+	c.fetch()
+	if c.engine == nil {
+		return
+	}
+	c.engine.Tick(c.now)
+	c.endOverdue()
+	c.source.forget(c.now)
+	if c.now >= c.dutyAt {
+		c.dutyAt = c.now + c.config.FillDelay/2
+		c.look()
+	}
+	if c.now >= c.pulseAt {
+		c.pulseAt = c.now + c.config.Pulse
+		c.pulse()
+	}
 }
 
-func set(path string, guard int64, body []byte) []byte {
-	m := store.Mutation{Op: store.Set, Path: path, Guard: guard, Body: body}
-	return m.Append(nil)
+// Step takes in a message of consensus. It must have come from m.From, of this cluster.
+func (c *Core) Step(m consensus.Message) {
+	if c.engine != nil {
+		c.engine.Step(m)
+	}
 }
+
+// Take takes in a note. It must have come from n.From, of this cluster.
+func (c *Core) Take(n Note) {
+	if n.To == c.config.ID && n.Kind < noteKinds && noteHandlers[n.Kind] != nil {
+		noteHandlers[n.Kind](c, &n)
+	}
+}
+
+var noteHandlers = [noteKinds]func(*Core, *Note){
+	Forward:    (*Core).onForward,
+	Report:     (*Core).onReport,
+	FetchPart:  (*Core).onFetch,
+	PartOf:     (*Core).onPart,
+	Assembling: (*Core).onAssembling,
+}
+
+// onAssembling tells whoever still looks for a cluster that there is one.
+func (c *Core) onAssembling(n *Note) {
+	if c.engine != nil && n.Assemble != nil && n.Assemble.Kind != AssembleMember {
+		c.note(Note{Kind: Assembling, To: n.From, Assemble: &Assemble{Kind: AssembleMember, Addr: c.config.Addr, Cluster: c.cluster}})
+	}
+}
+
+// Met says that the process at addr, which was dialled, proved to be id.
+func (c *Core) Met(addr, id string) {
+	if len(c.met) >= MaxMembers {
+		clear(c.met)
+	}
+	c.met[addr] = id
+	c.dutyAt = c.now
+}
+
+// Lost says that the other side's kernel closed the link to id: that process is gone.
+func (c *Core) Lost(id string) {
+	if c.engine != nil {
+		c.engine.Suspect(id)
+	}
+}
+
+// Ready does what can be done without others, applies what was decided, and returns what is to be sent. Call it after
+// every turn of the loop.
+func (c *Core) Ready() Output {
+	for c.engine != nil && c.advance() {
+	}
+	c.sendForward()
+	lent := c.out
+	clear(c.spare.Messages)
+	clear(c.spare.Notes)
+	c.out = Output{Messages: c.spare.Messages[:0], Notes: c.spare.Notes[:0]}
+	c.spare = lent
+	return lent
+}
+
+// advance does what the engine wants done, and reports whether that may have made more to do.
+func (c *Core) advance() (more bool) {
+	r := c.engine.Ready()
+	c.out.Messages = append(c.out.Messages, r.Messages...)
+	for _, f := range r.Failures {
+		c.settle(f.Tag, store.Event{}, failureOf(f.Err))
+	}
+	if r.SnapshotFrom != "" {
+		c.fetchFrom(r.SnapshotFrom)
+	}
+	for _, d := range r.Decisions {
+		c.apply(d)
+	}
+	return len(r.Decisions) > 0
+}
+
+// apply applies one decision, and answers the proposals in it.
+func (c *Core) apply(d consensus.Decision) {
+	for i, m := range d.Batch.Mutations {
+		event := c.store.Apply(m)
+		c.stale = c.stale || concernsRoster(event.Path)
+		if i < len(d.Tags) {
+			c.settle(d.Tags[i], event, nil)
+		}
+	}
+	ruled := c.engine.Writable()
+	c.engine.Applied(d.Instance, c.voters())
+	if now := c.engine.Writable(); now != ruled {
+		c.promoted(d.Instance, now)
+	}
+	for _, tag := range d.Barriers {
+		c.settle(tag, store.Event{}, nil)
+	}
+}
+
+// voters returns the voters as of the batch just applied; nil if they are those before.
+func (c *Core) voters() []string {
+	if !c.stale {
+		return nil
+	}
+	c.stale = false
+	c.changes++
+	before := c.roster.voters
+	c.roster = rosterOf(c.store.Snapshot())
+	c.dutyAt = c.now
+	if before != nil && !slices.Equal(before, c.roster.voters) {
+		c.log.Info("voters changed", "rev", c.store.Snapshot().Rev(), "voters", c.roster.voters, "before", before)
+	}
+	if c.escaping {
+		return nil
+	}
+	return c.roster.voters
+}
+
+// promoted is called when this node becomes a voter, or is one no more, as of an instance.
+func (c *Core) promoted(instance uint64, voter bool) {
+	c.leaving.until = instance + c.engine.Window() - 1
+	c.pulseAt = c.now
+	c.changes++
+	if voter {
+		c.log.Info("this node is a voter now", "instance", instance)
+	} else {
+		c.log.Info("this node is an observer now", "instance", instance)
+	}
+}
+
+// note puts n to be sent.
+func (c *Core) note(n Note) {
+	n.From = c.config.ID
+	c.out.Notes = append(c.out.Notes, n)
+}
+
+// contains is slices.Contains for the few ids of a cluster.
+func contains(ids []string, id string) bool { return slices.Contains(ids, id) }

@@ -141,6 +141,7 @@ func votesOK(votes []consensus.Vote) bool {
 // Received is what a frame brought.
 type Received struct {
 	Messages   []consensus.Message
+	Notes      []Note
 	Unknown    int // dropped: of kinds that only a later release knows
 	Impossible int // dropped: not well formed
 }
@@ -163,6 +164,9 @@ func Decode(body []byte, link Link) (Received, error) {
 	ids := append([]string{"", link.From, link.To}, f.Others...)
 	for _, m := range f.Messages {
 		r.take(m, ids)
+	}
+	for _, n := range f.Notes {
+		r.takeNote(n, link)
 	}
 	return r, nil
 }

@@ -2,140 +2,262 @@ package peer
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"net"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/ha/doozerd/peer/link"
 	"github.com/ha/doozerd/store"
-)
-
-var (
-	// ErrClosed reports a proposal that came too late: the node is closed, and
-	// what was proposed does not happen.
-	ErrClosed = errors.New("node is closed")
-
-	// ErrOutcomeUnknown reports a proposal that was under way when the node
-	// closed: it may or may not have been decided.
-	ErrOutcomeUnknown = errors.New("node closed with the outcome unknown")
 )
 
 // Node is one running node. Its methods are safe for concurrent use.
 type Node struct {
 	config Config // complete
-	core   *core  // owned by the loop
-	queue  *queue
 	log    *slog.Logger
+	store  *store.Store
+	queue  *queue
+	links  *link.Transport
+
+	// Owned by the loop.
+	stage stage
+	mail  *mail
+	start time.Time
+
+	events   chan event
+	orders   chan func()
+	cluster  atomic.Pointer[string] // the id that frames are of
+	proven   atomic.Pointer[string] // the id of the cluster of which there is something to read here
+	status   atomic.Pointer[Status]
+	canWrite atomic.Bool
 
 	closeOnce sync.Once
 	closing   chan struct{}
+	joined    chan struct{}
 	done      chan struct{}
+	err       error // why the node ended by itself; written before done is closed
 }
 
-// Start founds a cluster of one and returns its node as soon as that takes
-// writes. The error is that of [Config.Validate].
+// maxEvents is how many frames and other news of links may wait for the loop; whoever has more waits.
+const maxEvents = 256
+
+// Start starts a node. Without Attach it founds a cluster of one, and takes writes when Start returns; else it is on its
+// way to be a member: see [Node.Joined]. The error is that of [Config.Validate].
 func Start(c Config) (*Node, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	c = c.withDefaults()
-	core, err := newCore(c.ID, c.History)
-	if err != nil {
-		return nil, err
-	}
-	if err := core.found(c); err != nil {
-		return nil, err
-	}
 	n := &Node{
 		config:  c,
-		core:    core,
-		queue:   newQueue(),
 		log:     c.Logger,
+		store:   store.New(c.History),
+		queue:   newQueue(),
+		start:   time.Now(),
+		events:  make(chan event, maxEvents),
+		orders:  make(chan func()),
 		closing: make(chan struct{}),
+		joined:  make(chan struct{}),
 		done:    make(chan struct{}),
+	}
+	n.config.store = n.store
+	n.speak(Unfounded)
+	n.proven.Store(new(string))
+	n.status.Store(&Status{ID: c.ID})
+	if err := n.connect(); err != nil {
+		return nil, err
+	}
+	if err := n.begin(); err != nil {
+		n.links.Close()
+		return nil, err
 	}
 	go n.loop()
 	return n, nil
 }
 
+// begin enters the first stage.
+func (n *Node) begin() error {
+	switch {
+	case len(n.config.Attach) == 0:
+		return n.foundCluster(Founding{Cluster: NewID(), Voters: []Voter{{n.config.ID, n.config.Addr}}, Slots: 1})
+	case slices.Contains(n.config.Attach, n.config.Addr):
+		return n.assemble()
+	default:
+		return n.seek()
+	}
+}
+
 // ID returns the id of this process.
 func (n *Node) ID() string { return n.config.ID }
 
-// Writable reports whether the node takes writes. The one voter of a cluster
-// always does.
-func (n *Node) Writable() bool { return true }
+// Writable reports whether the node takes writes: it is a voter of a cluster.
+func (n *Node) Writable() bool { return n.canWrite.Load() }
 
-// Store returns the node's store, for reading. Only the node writes to it.
-func (n *Node) Store() *store.Store { return n.core.store }
+// Store returns the node's store, for reading. Only the node writes to it. It is empty until the node has joined.
+func (n *Node) Store() *store.Store { return n.store }
+
+// Joined is closed when the node is a member of a cluster and there is something to read.
+func (n *Node) Joined() <-chan struct{} { return n.joined }
+
+// Ready reports whether the node has joined.
+func (n *Node) Ready() bool {
+	select {
+	case <-n.joined:
+		return true
+	default:
+		return false
+	}
+}
 
 // Propose hands over a mutation. It blocks while too much is waiting.
 //
-// If it returns nil, done is called exactly once, on the node's loop, so it
-// must not block: with the mutation's event when that has been applied here, or
-// with [ErrClosed] or [ErrOutcomeUnknown] if the node closes before. If it
-// returns an error, that of ctx or [ErrClosed], the mutation does not happen
-// and done is never called.
+// If it returns nil, done is called exactly once, on the node's loop, so it must not block: with the mutation's event when
+// that has been applied here; or with [ErrReadOnly], [ErrNoMajority] or [ErrClosed], if it does not happen, or
+// [ErrOutcomeUnknown]. If it returns an error, that of ctx or [ErrClosed], the mutation does not happen and done is never
+// called.
 func (n *Node) Propose(ctx context.Context, m store.Mutation, done func(store.Event, error)) error {
 	return n.queue.put(ctx, proposal{mutation: m.Append(nil), done: done})
 }
 
-// Barrier calls done when everything that was decided anywhere before the call
-// has been applied here. For the rest it is as Propose; it changes nothing.
+// Barrier calls done when everything that was decided anywhere before the call has been applied here. For the rest it is
+// as Propose; it changes nothing.
 func (n *Node) Barrier(ctx context.Context, done func(error)) error {
 	return n.queue.put(ctx, proposal{done: func(_ store.Event, err error) { done(err) }})
 }
 
-// Close ends the node and returns when its loop has ended and everything that
-// waited is answered. It may be called again; the error is always nil.
+// ServePeer serves a connection of another member, of which first was read already.
+func (n *Node) ServePeer(conn net.Conn, first []byte) { n.links.ServePeer(conn, first) }
+
+// Status returns how the node and its cluster are, as of a moment ago. It must not be modified.
+func (n *Node) Status() *Status { return n.status.Load() }
+
+// Leave hands over what others need of this node, and returns when they can do without it, or ctx has ended. Close comes
+// after it.
+func (n *Node) Leave(ctx context.Context) {
+	left := make(chan struct{})
+	n.order(func() { n.stage.leave(func() { close(left) }) })
+	select {
+	case <-left:
+	case <-ctx.Done():
+	case <-n.done:
+	}
+}
+
+// Escape makes this node, which has lost the majority of its cluster for good, a cluster of one with its data. The error is
+// ErrMajority, as long as a majority is heard, or ErrReadOnly, if the node has nothing.
+func (n *Node) Escape() error {
+	answer := make(chan error, 1)
+	n.order(func() { answer <- n.stage.escape() })
+	select {
+	case err := <-answer:
+		return err
+	case <-n.done:
+		return ErrClosed
+	}
+}
+
+// order has the loop do something.
+func (n *Node) order(do func()) {
+	select {
+	case n.orders <- do:
+	case <-n.done:
+	}
+}
+
+// Close ends the node and returns when its loop has ended and everything that waited is answered. It may be called again.
+// The error is why the node had ended by itself before, nil if it had not.
 func (n *Node) Close() error {
 	n.closeOnce.Do(func() { close(n.closing) })
 	<-n.done
-	return nil
+	return n.err
 }
 
 // Done is closed when the node has ended.
 func (n *Node) Done() <-chan struct{} { return n.done }
 
-// loop owns core: whatever changes consensus or the store happens here. It only
-// waits for the next thing to do and hands it on.
+// ticksPerFillDelay is how often the loop turns while nothing comes in.
+const ticksPerFillDelay = 4
+
+// loop owns the stage: whatever changes consensus or the store happens here. It only waits for the next thing to do and
+// hands it on.
 func (n *Node) loop() {
 	defer close(n.done)
 	defer n.end()
-	pulse := time.NewTicker(n.config.Pulse)
-	defer pulse.Stop()
-	for {
-		var answered weight
+	tick := time.NewTicker(n.config.FillDelay / ticksPerFillDelay)
+	defer tick.Stop()
+	for n.err == nil {
 		select {
 		case <-n.closing:
 			return
 		case <-n.queue.ready:
-			answered = n.takeProposals()
-		case <-pulse.C:
-			n.core.pulse(n.pulseRefused)
+			n.takeProposals()
+		case e := <-n.events:
+			n.takeEvents(e)
+		case do := <-n.orders:
+			do()
+		case <-tick.C:
+			n.stage.tick(time.Since(n.start))
 		}
-		answered.add(n.core.advance())
-		n.queue.release(answered)
+		n.stage.flush()
 	}
 }
 
-func (n *Node) takeProposals() (answered weight) {
+func (n *Node) takeProposals() {
 	taken := n.queue.take()
 	for _, p := range taken {
-		answered.add(n.core.propose(p))
+		n.stage.propose(p)
 	}
 	clear(taken)
-	return answered
 }
 
-func (n *Node) pulseRefused(err error) {
-	n.log.Warn("somebody else writes this node's applied file", "path", appliedPath(n.config.ID), "err", err)
+// takeEvents takes e and what waits behind it, so that they share an answer.
+func (n *Node) takeEvents(e event) {
+	e.happen(n.stage)
+	for range maxEvents {
+		select {
+		case e = <-n.events:
+			e.happen(n.stage)
+		default:
+			return
+		}
+	}
 }
 
 // end answers everything that is still waiting, under way first.
 func (n *Node) end() {
+	n.links.Close()
 	n.queue.close()
-	n.queue.release(n.core.abandon())
+	n.stage.abandon()
 	for _, p := range n.queue.take() {
 		n.queue.release(p.answer(store.Event{}, ErrClosed))
 	}
 }
+
+// foundCluster begins as one of the first voters of a cluster.
+func (n *Node) foundCluster(f Founding) error {
+	core, err := Found(n.config, f)
+	if err != nil {
+		return err
+	}
+	n.run(core)
+	return nil
+}
+
+// joinCluster begins as an observer of a cluster, by one of its members.
+func (n *Node) joinCluster(cluster string, via link.Remote) error {
+	core, err := Join(n.config, cluster, via.ID)
+	if err != nil {
+		return err
+	}
+	n.mail.know(via)
+	n.run(core)
+	return nil
+}
+
+// enter ends the node if the next stage could not be entered.
+func (n *Node) enter(err error) { n.err = err }
+
+// speak sets the id of the cluster that frames are of.
+func (n *Node) speak(cluster string) { n.cluster.Store(&cluster) }

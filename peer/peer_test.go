@@ -40,11 +40,10 @@ func start(t *testing.T, c Config) *Node {
 	return n
 }
 
-func testCore(t *testing.T) *core {
+func testCore(t *testing.T) *Core {
 	t.Helper()
-	c, err := newCore(testID, 100)
+	c, err := Found(testConfig(), Founding{Cluster: "CLUSTER", Voters: []Voter{{testID, "10.0.0.1:8046"}}, Slots: 1})
 	assert.Equal(t, nil, err)
-	assert.Equal(t, nil, c.found(testConfig()))
 	return c
 }
 
@@ -184,7 +183,7 @@ func TestBarrierComesAfterWhatWasProposedBefore(t *testing.T) {
 func TestBarrierConsumesNoRev(t *testing.T) {
 	c := testCore(t)
 	c.propose(proposal{done: func(store.Event, error) {}})
-	c.advance()
+	c.Ready()
 	assert.Equal(t, int64(8), c.store.Snapshot().Rev())
 }
 
@@ -247,28 +246,22 @@ func TestPulseGoesOnFromWhatSomebodyElseWrote(t *testing.T) {
 
 func TestPulseGivesWayToSomebodyFaster(t *testing.T) {
 	c := testCore(t)
-	var refusals []error
-	refused := func(err error) { refusals = append(refusals, err) }
-
 	c.propose(proposal{mutation: setting(appliedPath(testID), "mine").Append(nil), done: func(store.Event, error) {}})
-	c.pulse(refused)
-	c.advance()
-	got, _, _ := c.store.Snapshot().Get(appliedPath(testID))
-	assert.Equal(t, "mine", string(got))
-	assert.Equal(t, []error{store.ErrRevMismatch}, refusals)
+	c.pulse()
+	c.Ready()
+	assert.Equal(t, "mine", bodyOf(c.store.Snapshot(), appliedPath(testID)))
+	assert.Equal(t, store.ErrRevMismatch.Error(), bodyOf(c.store.Snapshot(), "/ctl/err"))
 
-	c.pulse(refused)
-	c.advance()
-	got, _, _ = c.store.Snapshot().Get(appliedPath(testID))
-	assert.Equal(t, "10", string(got))
-	assert.Equal(t, 1, len(refusals))
+	c.pulse()
+	c.Ready()
+	assert.Equal(t, "10", bodyOf(c.store.Snapshot(), appliedPath(testID)))
 }
 
 func TestOnePulseAtATime(t *testing.T) {
 	c := testCore(t)
-	c.pulse(nil)
-	c.pulse(nil)
-	c.advance()
+	c.pulse()
+	c.pulse()
+	c.Ready()
 	assert.Equal(t, int64(9), c.store.Snapshot().Rev())
 }
 
@@ -278,7 +271,7 @@ func TestAbandonedProposalsHaveAnUnknownOutcome(t *testing.T) {
 	done := func(_ store.Event, err error) { got = append(got, err) }
 	c.propose(proposal{mutation: setting("/x", "1").Append(nil), done: done})
 	c.propose(proposal{done: done})
-	c.abandon()
+	c.Abandon()
 	assert.Equal(t, []error{ErrOutcomeUnknown, ErrOutcomeUnknown}, got)
 }
 
@@ -334,13 +327,13 @@ func TestProposalThatConsensusDoesNotTakeIsAnsweredAtOnce(t *testing.T) {
 	c := testCore(t)
 	p := proposal{done: func(store.Event, error) {}, held: weight{count: 1, bytes: 2}}
 	for range consensus.MaxWaiting {
-		assert.Equal(t, weight{}, c.propose(p))
+		c.propose(p)
 	}
 	var got error
 	p.done = func(_ store.Event, err error) { got = err }
-	assert.Equal(t, p.held, c.propose(p))
+	c.propose(p)
 	assert.Equal(t, consensus.ErrBusy, got)
-	assert.Equal(t, weight{consensus.MaxWaiting, 2 * consensus.MaxWaiting}, c.advance())
+	assert.Equal(t, weight{consensus.MaxWaiting + 1, 2 * (consensus.MaxWaiting + 1)}, c.Ready().answered)
 }
 
 func TestProposeBlocksWhileTheQueueIsFull(t *testing.T) {

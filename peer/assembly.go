@@ -1,0 +1,470 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Assembly is how processes that were all started with the same list of addresses, each with its own among them, find out
+// whether there is a cluster to join, and if not, found one. It is pure, like [Core], which comes after it.
+//
+// A founding is one Paxos decision among the listed addresses. Its acceptors are the processes there, which remember
+// nothing of those before them at the same address, so two things are different from the Paxos of consensus:
+//
+//   - A founding is decided when every one of its voters has accepted it, and it is learned from the one that proposed
+//     it, as long as that has not promised a higher ballot. So if a founding has a voter that is gone, and nobody is
+//     known to have learned it, no write was ever acknowledged in it, and another may be proposed in its place.
+//   - Who has learned it is a member, and says so to everybody who asks. So nobody proposes anything before each listed
+//     address has answered, or has refused the connection, or was out of reach for long: it may be a member with the data.
+type Assembly struct {
+	config AssemblyConfig
+	now    time.Duration
+	listed []listed // sorted by address; one of them is us
+
+	promised uint64
+	accepted ballotValue
+
+	ballot   uint64 // ours under way; 0 is none
+	value    *Founding
+	promises map[string]ballotValue // by address
+	accepts  map[string]bool        // by id
+	begun    time.Duration          // when it was
+	tried    int                    // ballots of ours
+	resendAt time.Duration
+	retryAt  time.Duration
+	enough   time.Duration // when a majority was first present; 0 is not yet
+
+	out    []Note
+	result *Outcome
+	warned map[string]bool
+}
+
+// AssemblyConfig says who assembles.
+type AssemblyConfig struct {
+	ID    string
+	Addr  string   // our own; one of Addrs
+	Addrs []string // at most MaxAssembly
+
+	// Patience is how long an address that neither answers nor refuses may hold the data of a running cluster. 0 is
+	// DefaultPatience.
+	Patience time.Duration
+
+	NewCluster func() string // draws the id of a cluster; nil is NewID
+	Logger     *slog.Logger  // nil is slog.Default()
+}
+
+// Limits and times of an assembly.
+const (
+	MaxAssembly     = 9               // addresses: more could not be voters
+	DefaultPatience = 2 * time.Minute // see AssemblyConfig.Patience
+
+	settleTime    = time.Second            // to wait for the rest once a majority is there
+	assembleAgain = 300 * time.Millisecond // after which a message is sent again
+	yieldTime     = 3 * time.Second        // for which each process leaves the proposing to those before it
+	maxDoublings  = 4                      // of the time that a ballot gets, for slow networks
+)
+
+// ErrAssembly is wrapped by what is wrong with an AssemblyConfig.
+var ErrAssembly = errors.New("bad list of addresses")
+
+// Validate names what is wrong with c.
+func (c AssemblyConfig) Validate() error {
+	switch n := len(c.Addrs); {
+	case !slices.Contains(c.Addrs, c.Addr):
+		return fmt.Errorf("%w: %s is not in it", ErrAssembly, c.Addr)
+	case n > MaxAssembly:
+		return fmt.Errorf("%w: %d addresses, more than %d", ErrAssembly, n, MaxAssembly)
+	}
+	return nil
+}
+
+// listed is an address of the list, and what is known of it.
+type listed struct {
+	addr    string
+	id      string        // of the process there, "" while none is known
+	refused bool          // nobody listens there
+	missing time.Duration // since when it neither answers nor refuses
+}
+
+// ballotValue is what was accepted at a ballot; ballot 0 is nothing.
+type ballotValue struct {
+	ballot uint64
+	value  *Founding
+}
+
+// Outcome is how an assembly ends.
+type Outcome struct {
+	Found   *Founding // to begin with, if it is not nil
+	Cluster string    // or else to join
+	Via     string    // the id of a member
+}
+
+// NewAssembly returns the assembly of one process. The error is that of Validate.
+func NewAssembly(c AssemblyConfig) (*Assembly, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	setDefault(&c.Patience, DefaultPatience)
+	if c.NewCluster == nil {
+		c.NewCluster = NewID
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	addrs := slices.Clone(c.Addrs)
+	slices.Sort(addrs)
+	a := &Assembly{config: c, warned: map[string]bool{}}
+	for _, addr := range slices.Compact(addrs) {
+		l := listed{addr: addr}
+		if addr == c.Addr {
+			l.id = c.ID
+		}
+		a.listed = append(a.listed, l)
+	}
+	return a, nil
+}
+
+// Result returns how the assembly ended, or nil.
+func (a *Assembly) Result() *Outcome { return a.result }
+
+// Ready returns what is to be sent, and forgets it.
+func (a *Assembly) Ready() []Note {
+	out := a.out
+	a.out = nil
+	return out
+}
+
+// Met says that the process at addr proved to be id: a member of cluster, if that is not "".
+func (a *Assembly) Met(addr, id, cluster string) {
+	l := a.at(addr)
+	if l == nil || id == a.config.ID {
+		return
+	}
+	l.id, l.refused, l.missing = id, false, 0
+	if cluster != "" {
+		a.member(id, cluster)
+	}
+}
+
+// Refused says that nobody listens at addr.
+func (a *Assembly) Refused(addr string) {
+	if l := a.at(addr); l != nil && addr != a.config.Addr {
+		l.id, l.refused, l.missing = "", true, 0
+	}
+}
+
+// Missed says that addr did not answer.
+func (a *Assembly) Missed(addr string) {
+	if l := a.at(addr); l != nil && addr != a.config.Addr && l.missing == 0 {
+		l.id, l.refused, l.missing = "", false, max(a.now, 1)
+	}
+}
+
+func (a *Assembly) at(addr string) *listed {
+	k := slices.IndexFunc(a.listed, func(l listed) bool { return l.addr == addr })
+	if k < 0 {
+		return nil
+	}
+	return &a.listed[k]
+}
+
+// member ends the assembly: there is a cluster. If it is the one that we accepted, we are one of its first voters and did
+// not know it yet.
+func (a *Assembly) member(via, cluster string) {
+	if a.result != nil {
+		return
+	}
+	a.result = &Outcome{Cluster: cluster, Via: via}
+	if v := a.accepted.value; v != nil && v.Cluster == cluster && v.has(a.config.ID) {
+		a.result = &Outcome{Found: v}
+	}
+}
+
+func (f *Founding) has(id string) bool {
+	return slices.ContainsFunc(f.Voters, func(v Voter) bool { return v.ID == id })
+}
+
+// Tick tells the time.
+func (a *Assembly) Tick(now time.Duration) {
+	a.now = max(a.now, now)
+	switch {
+	case a.result != nil:
+	case a.ballot > 0 && a.now >= a.retryAt:
+		a.ballot = 0
+		a.retryAt = a.now + a.yield()
+	case a.ballot > 0 && a.value == nil:
+		a.propose()
+		a.resend()
+	case a.ballot > 0:
+		a.resend()
+	case a.mayPropose():
+		a.prepare()
+	}
+}
+
+// mayPropose reports whether it is known of every address who is there, or that nobody is, and whether it is our turn.
+func (a *Assembly) mayPropose() bool {
+	for _, l := range a.listed {
+		switch {
+		case l.id != "" || l.refused:
+		case l.missing == 0 || a.now-l.missing < a.config.Patience:
+			a.warn(l)
+			return false
+		}
+	}
+	present := a.present()
+	if present < a.majority() {
+		a.enough = 0
+		return false
+	}
+	if a.enough == 0 {
+		a.enough = max(a.now, 1)
+		a.retryAt = a.now + a.yield()
+		if present < len(a.listed) {
+			a.retryAt += settleTime
+		}
+	}
+	return a.now >= a.retryAt
+}
+
+// warn says once that an address keeps the cluster from being founded.
+func (a *Assembly) warn(l listed) {
+	if l.missing == 0 || a.warned[l.addr] {
+		return
+	}
+	a.warned[l.addr] = true
+	a.config.Logger.Warn("an address of the list does not answer: it may have the data of a running cluster, so no new one is founded",
+		"addr", l.addr, "for", a.config.Patience)
+}
+
+func (a *Assembly) majority() int { return len(a.listed)/2 + 1 }
+
+// yield is how long those before us in the list, as far as they are there, get to propose.
+func (a *Assembly) yield() time.Duration {
+	before := 0
+	for _, l := range a.listed {
+		if l.addr == a.config.Addr {
+			break
+		}
+		if l.id != "" {
+			before++
+		}
+	}
+	return time.Duration(before) * yieldTime
+}
+
+// place is our place in the list.
+func (a *Assembly) place() int {
+	return slices.IndexFunc(a.listed, func(l listed) bool { return l.addr == a.config.Addr })
+}
+
+// prepare begins a ballot of ours, higher than any that we know.
+func (a *Assembly) prepare() {
+	n := uint64(len(a.listed))
+	a.ballot = (a.promised/n+1)*n + uint64(a.place())
+	a.value, a.promises, a.accepts = nil, map[string]ballotValue{}, map[string]bool{}
+	a.begun, a.retryAt = a.now, a.now+yieldTime<<min(a.tried, maxDoublings)
+	a.tried++
+	a.promised = a.ballot
+	a.promise(a.config.Addr, a.accepted)
+	a.say()
+}
+
+// resend repeats what was not answered.
+func (a *Assembly) resend() {
+	if a.now >= a.resendAt {
+		a.say()
+	}
+}
+
+// say sends the ballot's present question to everybody who is there.
+func (a *Assembly) say() {
+	a.resendAt = a.now + assembleAgain
+	if a.result != nil {
+		return
+	}
+	for _, l := range a.listed {
+		if l.id == "" || l.id == a.config.ID {
+			continue
+		}
+		m := Assemble{Kind: AssemblePrepare, Ballot: a.ballot}
+		if a.value != nil {
+			m = Assemble{Kind: AssembleAccept, Ballot: a.ballot, Value: a.value}
+		}
+		a.send(l.id, m)
+	}
+}
+
+func (a *Assembly) send(to string, m Assemble) {
+	m.Addr, m.List = a.config.Addr, a.list()
+	a.out = append(a.out, Note{Kind: Assembling, From: a.config.ID, To: to, Assemble: &m})
+}
+
+// list is the list in one string, to be compared.
+func (a *Assembly) list() string {
+	var addrs []string
+	for _, l := range a.listed {
+		addrs = append(addrs, l.addr)
+	}
+	return strings.Join(addrs, " ")
+}
+
+// Take takes in a note of another process that assembles, or was asked by us and is a member.
+func (a *Assembly) Take(n Note) {
+	m := n.Assemble
+	if a.result != nil || n.Kind != Assembling || m == nil || n.To != a.config.ID {
+		return
+	}
+	if m.Kind == AssembleMember {
+		a.member(n.From, m.Cluster)
+		return
+	}
+	l := a.at(m.Addr)
+	if l == nil || m.List != a.list() {
+		a.disagree(n.From, m)
+		return
+	}
+	l.id, l.refused, l.missing = n.From, false, 0
+	if handle := assembleHandlers[m.Kind]; handle != nil {
+		handle(a, n.From, m)
+	}
+}
+
+// disagree says once that another process has another list.
+func (a *Assembly) disagree(from string, m *Assemble) {
+	if !a.warned[from] {
+		a.warned[from] = true
+		a.config.Logger.Error("another process was started with another list of addresses: no cluster can be founded with it",
+			"addr", m.Addr, "its", m.List, "ours", a.list())
+	}
+}
+
+var assembleHandlers = [assembleKinds]func(*Assembly, string, *Assemble){
+	AssemblePrepare:  (*Assembly).onPrepare,
+	AssemblePromise:  (*Assembly).onPromise,
+	AssembleAccept:   (*Assembly).onAccept,
+	AssembleAccepted: (*Assembly).onAccepted,
+}
+
+func (a *Assembly) onPrepare(from string, m *Assemble) {
+	if m.Ballot < a.promised {
+		return
+	}
+	a.giveWay(m.Ballot)
+	a.send(from, Assemble{Kind: AssemblePromise, Ballot: m.Ballot, Accepted: a.accepted.ballot, Value: a.accepted.value})
+}
+
+// giveWay promises a ballot. One of ours that is lower is over: what it had accepted must not be learned any more.
+func (a *Assembly) giveWay(ballot uint64) {
+	a.promised = ballot
+	if a.ballot != 0 && a.ballot < ballot {
+		a.ballot = 0
+	}
+	if a.ballot == 0 {
+		a.retryAt = max(a.retryAt, a.now+yieldTime+a.yield())
+	}
+}
+
+func (a *Assembly) onPromise(_ string, m *Assemble) {
+	if m.Ballot == a.ballot && a.value == nil {
+		a.promise(m.Addr, ballotValue{m.Accepted, m.Value})
+	}
+}
+
+// promise counts a promise.
+func (a *Assembly) promise(addr string, accepted ballotValue) {
+	a.promises[addr] = accepted
+	a.propose()
+}
+
+// propose puts a founding to those who have promised, once they are a majority, and all who are there or as many as came
+// in time.
+func (a *Assembly) propose() {
+	n := len(a.promises)
+	if n < a.majority() || n < a.present() && a.now < a.begun+settleTime {
+		return
+	}
+	a.value = a.choose()
+	a.accepted = ballotValue{a.ballot, a.value}
+	a.accepts[a.config.ID] = true
+	a.say()
+	a.learn()
+}
+
+func (a *Assembly) present() (n int) {
+	for _, l := range a.listed {
+		if l.id != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// choose returns what was accepted at the highest ballot, if all of its voters are still there; or else a new founding
+// by those who promised.
+func (a *Assembly) choose() *Founding {
+	var highest ballotValue
+	for _, v := range a.promises {
+		if v.ballot > highest.ballot && v.value != nil {
+			highest = v
+		}
+	}
+	if highest.value != nil && a.standing(highest.value) {
+		return highest.value
+	}
+	f := &Founding{Cluster: a.config.NewCluster(), Slots: len(a.listed)}
+	for _, l := range a.listed {
+		if _, ok := a.promises[l.addr]; ok && l.id != "" {
+			f.Voters = append(f.Voters, Voter{l.id, l.addr})
+		}
+	}
+	return f
+}
+
+// standing reports whether the voters of f are the processes at their addresses.
+func (a *Assembly) standing(f *Founding) bool {
+	for _, v := range f.Voters {
+		if l := a.at(v.Addr); l == nil || l.id != v.ID {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *Assembly) onAccept(from string, m *Assemble) {
+	if m.Ballot < a.promised || m.Value == nil {
+		return
+	}
+	a.giveWay(m.Ballot)
+	a.accepted = ballotValue{m.Ballot, m.Value}
+	a.send(from, Assemble{Kind: AssembleAccepted, Ballot: m.Ballot})
+}
+
+func (a *Assembly) onAccepted(from string, m *Assemble) {
+	if m.Ballot == a.ballot && a.value != nil {
+		a.accepts[from] = true
+		a.learn()
+	}
+}
+
+// learn ends the assembly if every voter has accepted.
+func (a *Assembly) learn() {
+	for _, v := range a.value.Voters {
+		if !a.accepts[v.ID] {
+			return
+		}
+	}
+	a.result = &Outcome{Found: a.value}
+	if !a.value.has(a.config.ID) { // we only finished what another began
+		a.result = &Outcome{Cluster: a.value.Cluster, Via: a.value.Voters[0].ID}
+	}
+	for _, l := range a.listed {
+		if l.id != "" && l.id != a.config.ID {
+			a.send(l.id, Assemble{Kind: AssembleMember, Cluster: a.value.Cluster})
+		}
+	}
+}

@@ -1,0 +1,315 @@
+package peer
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/bmizerany/assert"
+)
+
+// A hall is where processes assemble: addresses, of which some have a process, and a network between them that loses and
+// delays.
+type hall struct {
+	t        *testing.T
+	rand     *rand.Rand
+	now      time.Duration
+	addrs    []string
+	at       map[string]*attendee // by address
+	loss     float64
+	hasty    float64         // the chance, at each turn, that a process does not yield
+	slow     time.Duration   // the most that a message takes
+	mute     map[string]bool // addresses that do not answer, and do not refuse
+	mail     []letter
+	born     int
+	members  map[string][]string // ids that learned it, by cluster
+	accepted map[string]bool     // by id and cluster
+	log      *slog.Logger
+}
+
+type attendee struct {
+	id, addr string
+	assembly *Assembly
+	cluster  string // once it is a member
+	value    *Founding
+}
+
+type letter struct {
+	at   time.Duration
+	addr string
+	note Note
+}
+
+const hallTurn = 20 * time.Millisecond
+
+func newHall(t *testing.T, seed uint64, n int) *hall {
+	h := &hall{
+		t: t, rand: rand.New(rand.NewPCG(seed, 7)), at: map[string]*attendee{}, mute: map[string]bool{},
+		slow: 200 * time.Millisecond, members: map[string][]string{}, accepted: map[string]bool{}, log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+	for k := range n {
+		h.addrs = append(h.addrs, fmt.Sprintf("host%d:1", k))
+	}
+	return h
+}
+
+// start starts a process at an address, instead of the one that was there.
+func (h *hall) start(addr string) *attendee {
+	h.born++
+	p := &attendee{id: fmt.Sprintf("P%d", h.born), addr: addr}
+	a, err := NewAssembly(AssemblyConfig{
+		ID: p.id, Addr: addr, Addrs: h.addrs, Logger: h.log,
+		NewCluster: func() string { return fmt.Sprint("cluster-", p.id, "-", h.rand.Uint32()) },
+	})
+	assert.Equal(h.t, nil, err)
+	p.assembly = a
+	h.at[addr] = p
+	return p
+}
+
+func (h *hall) turn() {
+	h.now += hallTurn
+	due := h.mail
+	h.mail = nil
+	for _, l := range due {
+		switch p := h.at[l.addr]; {
+		case l.at > h.now:
+			h.mail = append(h.mail, l)
+		case p == nil || h.mute[l.addr]:
+		case p.cluster == "":
+			p.assembly.Take(l.note)
+			h.noteAccepted(p)
+		case l.note.To == p.id && l.note.Assemble.Kind != AssembleMember:
+			h.post(l.note.Assemble.Addr, Note{Kind: Assembling, From: p.id, To: l.note.From, Assemble: &Assemble{Kind: AssembleMember, Addr: p.addr, Cluster: p.cluster}})
+		}
+	}
+	for _, addr := range h.addrs {
+		if p := h.at[addr]; p != nil && p.cluster == "" {
+			h.act(p)
+		}
+	}
+}
+
+func (h *hall) act(p *attendee) {
+	for _, addr := range h.addrs {
+		switch other := h.at[addr]; {
+		case other == p || h.rand.IntN(10) > 0:
+		case h.mute[addr] || h.mute[p.addr]:
+			p.assembly.Missed(addr)
+		case other == nil:
+			p.assembly.Refused(addr)
+		case other.cluster != "" && h.rand.IntN(50) > 0: // only a new connection would tell
+		default:
+			p.assembly.Met(addr, other.id, other.cluster)
+		}
+	}
+	if h.now < time.Minute && h.rand.Float64() < h.hasty {
+		p.assembly.retryAt = 0
+	}
+	p.assembly.Tick(h.now)
+	for _, n := range p.assembly.Ready() {
+		for addr, to := range h.at {
+			if to.id == n.To && !h.mute[p.addr] {
+				h.post(addr, n)
+			}
+		}
+	}
+	if o := p.assembly.Result(); o != nil {
+		p.cluster = o.Cluster
+		if p.value = o.Found; p.value != nil {
+			p.cluster = o.Found.Cluster
+			h.learned(p)
+			h.members[p.cluster] = append(h.members[p.cluster], p.id)
+		}
+	}
+}
+
+// learned holds that all voters of what p learned have accepted it, and that it is the only one, unless one of the
+// voters of another is gone.
+func (h *hall) learned(p *attendee) {
+	for _, v := range p.value.Voters {
+		if v.ID != p.id && !h.accepted[v.ID+p.cluster] {
+			h.t.Errorf("%s learned %s, which %s has not accepted", p.id, p.cluster, v.ID)
+		}
+	}
+	for _, q := range h.at {
+		if q.value == nil || q.cluster == p.cluster {
+			continue
+		}
+		gone := false
+		for _, v := range append(slices.Clone(p.value.Voters), q.value.Voters...) {
+			gone = gone || h.at[v.Addr].id != v.ID
+		}
+		if !gone {
+			h.t.Errorf("%s learned %s, %s learned %s", p.id, p.cluster, q.id, q.cluster)
+		}
+	}
+}
+
+// noteAccepted keeps who has accepted what.
+func (h *hall) noteAccepted(p *attendee) {
+	if v := p.assembly.accepted.value; v != nil {
+		h.accepted[p.id+v.Cluster] = true
+	}
+}
+
+func (h *hall) post(addr string, n Note) {
+	if h.rand.Float64() >= h.loss {
+		h.mail = append(h.mail, letter{h.now + time.Duration(h.rand.Int64N(int64(h.slow))), addr, n})
+	}
+}
+
+func (h *hall) settled() bool {
+	for _, p := range h.at {
+		if p.cluster == "" {
+			return false
+		}
+	}
+	return true
+}
+
+func (h *hall) until(limit time.Duration, ok func() bool) bool {
+	for end := h.now + limit; !ok(); h.turn() {
+		if h.now > end {
+			return false
+		}
+	}
+	return true
+}
+
+// slowness is how slow networks are: so slow that several propose at a time, and beyond what a ballot takes.
+var slowness = []time.Duration{200 * time.Millisecond, 2 * time.Second, 5 * time.Second}
+
+// haste makes processes duel.
+var haste = []float64{0, 0.01, 0.05}
+
+func TestAssemblyOfAllFoundsOneCluster(t *testing.T) {
+	for seed := range uint64(324) {
+		n := 1 + int(seed%MaxAssembly)
+		h := newHall(t, seed, n)
+		h.loss = []float64{0, 0.1, 0.3}[seed%3]
+		h.slow = slowness[seed/9%3]
+		h.hasty = haste[seed/27%3]
+		for _, addr := range h.addrs {
+			h.start(addr)
+		}
+		if !h.until(10*time.Minute, h.settled) {
+			t.Fatalf("seed %d: no cluster in ten minutes", seed)
+		}
+		if len(h.members) != 1 {
+			t.Fatalf("seed %d: %v", seed, h.members)
+		}
+		for _, p := range h.at {
+			if p.value != nil {
+				assert.Equal(t, n, p.value.Slots)
+				assert.T(t, p.value.has(p.id))
+				assert.T(t, len(p.value.Voters) > n/2)
+			}
+		}
+	}
+}
+
+func TestMinorityFoundsNothing(t *testing.T) {
+	h := newHall(t, 1, 3)
+	h.start(h.addrs[0])
+	assert.T(t, !h.until(10*time.Minute, h.settled))
+	h.start(h.addrs[2])
+	assert.T(t, h.until(10*time.Second, h.settled))
+	assert.Equal(t, 1, len(h.members))
+}
+
+func TestAddressThatDoesNotAnswerMayHoldTheData(t *testing.T) {
+	h := newHall(t, 1, 3)
+	h.mute[h.addrs[2]] = true
+	h.start(h.addrs[0])
+	h.start(h.addrs[1])
+	assert.T(t, !h.until(DefaultPatience-time.Second, h.settled))
+	assert.T(t, h.until(20*time.Second, h.settled))
+}
+
+func TestMemberIsJoinedInsteadOfFounding(t *testing.T) {
+	h := newHall(t, 1, 3)
+	for _, addr := range h.addrs {
+		h.start(addr)
+	}
+	assert.T(t, h.until(time.Minute, h.settled))
+	old := h.at[h.addrs[0]].cluster
+	h.start(h.addrs[1])
+	h.start(h.addrs[2])
+	assert.T(t, h.until(time.Minute, h.settled))
+	assert.Equal(t, old, h.at[h.addrs[1]].cluster)
+	assert.Equal(t, old, h.at[h.addrs[2]].cluster)
+	assert.Equal(t, 1, len(h.members))
+}
+
+func TestAnotherListIsRefused(t *testing.T) {
+	h := newHall(t, 1, 3)
+	h.start(h.addrs[0])
+	other := h.start(h.addrs[1])
+	var err error
+	other.assembly, err = NewAssembly(AssemblyConfig{ID: other.id, Addr: other.addr, Addrs: []string{other.addr, "elsewhere:1"}, Logger: h.log})
+	assert.Equal(t, nil, err)
+	assert.T(t, !h.until(5*time.Minute, func() bool { return h.at[h.addrs[0]].cluster != "" }))
+}
+
+func TestBadLists(t *testing.T) {
+	many := []string{"a"}
+	for k := range MaxAssembly {
+		many = append(many, fmt.Sprint(k))
+	}
+	for _, addrs := range [][]string{nil, {"b"}, many} {
+		_, err := NewAssembly(AssemblyConfig{ID: "P", Addr: "a", Addrs: addrs})
+		assert.T(t, err != nil)
+	}
+}
+
+// TestAssembliesWithRestarts lets processes die and others come at their addresses while they assemble. Where a founding
+// was learned by a majority of its voters, who live, no other may be founded; all that live end in one cluster.
+func TestAssembliesWithRestarts(t *testing.T) {
+	for seed := range uint64(288) {
+		h := newHall(t, seed, 3+2*int(seed%2))
+		h.loss = []float64{0, 0.2}[seed/2%2]
+		h.slow = slowness[seed/4%3]
+		h.hasty = haste[seed/12%3]
+		for _, addr := range h.addrs {
+			h.start(addr)
+		}
+		for range 1 + h.rand.IntN(3) {
+			h.until(time.Duration(h.rand.IntN(4000))*time.Millisecond, func() bool { return false })
+			addr := h.addrs[h.rand.IntN(len(h.addrs))]
+			if h.at[addr].cluster == "" { // what a member may lose is for others to test
+				h.start(addr)
+			}
+		}
+		h.until(10*time.Minute, h.settled)
+		h.inUse(seed)
+	}
+}
+
+// inUse holds that no two clusters have a majority of their voters running them.
+func (h *hall) inUse(seed uint64) {
+	var used []string
+	for cluster := range h.members {
+		running, voters := 0, 0
+		for _, p := range h.at {
+			if p.cluster == cluster && p.value != nil && p.value.has(p.id) {
+				running++
+				voters = len(p.value.Voters)
+			}
+		}
+		if voters > 0 && running > voters/2 {
+			used = append(used, cluster)
+		}
+	}
+	if len(used) > 1 {
+		slices.Sort(used)
+		h.t.Errorf("seed %d: two clusters: %v", seed, used)
+	}
+	if !h.settled() {
+		h.t.Errorf("seed %d: not all have come to a cluster", seed)
+	}
+}

@@ -1,0 +1,198 @@
+package peer
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ha/doozerd/store"
+)
+
+// witness is what a voter knows of who is silent.
+type witness struct {
+	reportAt time.Duration
+	reports  map[string]report        // by voter
+	heard    map[string]time.Duration // our clock when anybody last heard the member, by id; of those that are no voters
+}
+
+// A report is what another voter said last.
+type report struct {
+	at     time.Duration // our clock when it came
+	silent []string
+}
+
+func newWitness() witness {
+	return witness{reports: map[string]report{}, heard: map[string]time.Duration{}}
+}
+
+// reportsPerTimeout is how often voters tell each other who is silent, during the time after which those are evicted.
+const reportsPerTimeout = 8
+
+func (c *Core) reportEvery() time.Duration { return c.config.Timeout / reportsPerTimeout }
+
+// report tells the other voters who is silent, and whom we hear.
+func (c *Core) report(v *view) {
+	if !v.voter || c.now < c.witness.reportAt {
+		return
+	}
+	c.witness.reportAt = c.now + c.reportEvery()
+	heard := c.followers()
+	for _, id := range heard {
+		c.witness.heard[id] = c.now
+	}
+	silent := c.silent(v)
+	for _, to := range v.voters {
+		if to != c.config.ID {
+			c.note(Note{Kind: Report, To: to, Silent: silent, Heard: heard})
+		}
+	}
+}
+
+// silent returns the voters that gave no sign of having heard us for the eviction timeout.
+func (c *Core) silent(v *view) (silent []string) {
+	for _, id := range v.voters {
+		if c.engine.Silence(id) >= c.config.Timeout {
+			silent = append(silent, id)
+		}
+	}
+	return silent
+}
+
+// followers returns the members that follow us and were heard lately.
+func (c *Core) followers() (heard []string) {
+	for f := range c.engine.Peers() {
+		if !f.Voter && f.Silence < 2*c.reportEvery() {
+			heard = append(heard, f.ID)
+		}
+	}
+	return heard
+}
+
+func (c *Core) onReport(n *Note) {
+	if c.engine == nil || !contains(c.engine.Voters(), n.From) {
+		return
+	}
+	c.witness.reports[n.From] = report{c.now, n.Silent}
+	tree := c.store.Snapshot()
+	for _, id := range n.Heard {
+		if isRegistered(tree, id) {
+			c.witness.heard[id] = c.now
+		}
+	}
+}
+
+// evict takes the slot of a voter that a majority finds silent, and then its registration.
+func (c *Core) evict(v *view) {
+	if !v.voter {
+		clear(c.witness.reports)
+		return
+	}
+	for _, id := range c.silent(v) {
+		if c.agreeing(v, id) < len(v.voters)/2+1 || !c.myTurn(v, 0) {
+			continue
+		}
+		if l, ok := v.roster.slotOf(id); ok {
+			c.log.Warn("evicting a silent voter", "id", id, "slot", l.path, "silent", c.engine.Silence(id).Round(time.Millisecond))
+			c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev})
+		}
+		c.unregister(v, id)
+	}
+}
+
+// agreeing returns how many voters find id silent, ourselves included. Each speaks for itself, and not for long.
+func (c *Core) agreeing(v *view, id string) int {
+	n := 1
+	for _, from := range v.voters {
+		if r, ok := c.witness.reports[from]; ok && from != id && c.fresh(r) && contains(r.silent, id) {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *Core) fresh(r report) bool { return c.now-r.at <= 2*c.reportEvery() }
+
+// myTurn spreads over time what any voter may do, so that usually only one does: the time goes round them, share by share.
+func (c *Core) myTurn(v *view, share time.Duration) bool {
+	share = max(share, c.config.FillDelay)
+	return int(c.now/share)%len(v.voters) == slices.Index(v.voters, c.config.ID)
+}
+
+// unregister deletes the files that tell of a member.
+func (c *Core) unregister(v *view, id string) {
+	for _, f := range filesOf(v.tree, id) {
+		c.request(store.Mutation{Op: store.Del, Path: f.Path, Guard: f.Rev})
+	}
+}
+
+// sweep deletes the registration of members that are no voters and that no voter hears.
+func (c *Core) sweep(v *view) {
+	if !v.voter || c.founding != nil {
+		return
+	}
+	known := map[string]bool{}
+	for _, m := range membersOf(v.tree) {
+		if contains(v.voters, m.id) {
+			continue
+		}
+		known[m.id] = true
+		at, ok := c.witness.heard[m.id]
+		if !ok {
+			c.witness.heard[m.id] = c.now
+			continue
+		}
+		if c.now-at >= c.config.Timeout && c.reporting(v) >= len(v.voters)/2+1 && c.myTurn(v, c.reportEvery()) {
+			c.log.Info("removing a silent observer", "id", m.id, "addr", m.addr)
+			if l, ok := v.roster.slotOf(m.id); ok {
+				c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev})
+			}
+			c.unregister(v, m.id)
+		}
+	}
+	for id := range c.witness.heard {
+		if !known[id] {
+			delete(c.witness.heard, id)
+		}
+	}
+}
+
+// reporting returns how many voters tell us what they hear, ourselves included.
+func (c *Core) reporting(v *view) int {
+	n := 1
+	for _, from := range v.voters {
+		if r, ok := c.witness.reports[from]; ok && c.fresh(r) {
+			n++
+		}
+	}
+	return n
+}
+
+// replace gives the place of a member whose address another process has to that process, without waiting for the timeout:
+// we dialled that address ourselves and met it there, so the member is gone.
+func (c *Core) replace(v *view) {
+	if !v.voter || len(c.met) == 0 {
+		return
+	}
+	for _, old := range membersOf(v.tree) {
+		id, ok := c.met[old.addr]
+		if !ok || id == old.id || old.id == c.config.ID || !c.isSuccessor(v, id, old) || !c.myTurn(v, 0) {
+			continue
+		}
+		if l, ok := v.roster.slotOf(old.id); ok {
+			c.log.Info("a member was restarted", "addr", old.addr, "id", id, "before", old.id, "slot", l.path)
+			m := store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev}
+			if !contains(v.roster.voters, id) {
+				m.Body = []byte(id)
+			}
+			c.request(m)
+		}
+		c.unregister(v, old.id)
+	}
+}
+
+// isSuccessor reports whether the process id has registered at the address of old, which is not heard any more.
+func (c *Core) isSuccessor(v *view, id string, old member) bool {
+	if bodyOf(v.tree, nodePath(id, addrFile)) != old.addr {
+		return false
+	}
+	return !contains(v.voters, old.id) || c.engine.Silence(old.id) >= 2*c.config.FillDelay
+}

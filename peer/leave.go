@@ -1,0 +1,109 @@
+package peer
+
+import (
+	"github.com/ha/doozerd/store"
+)
+
+// leaving is how a node that is asked to stop takes its leave.
+type leaving struct {
+	on    bool
+	done  bool
+	until uint64 // the last instance that it rules, once it is no voter any more
+}
+
+// Leave begins to hand over: the slot first, so that the others need not miss us; then the registration. The last voter
+// keeps its slot. Poll [Core.Left], and do not wait for long: others may be gone as well.
+func (c *Core) Leave() {
+	c.leaving.on = true
+	if c.engine != nil {
+		c.engine.Linger()
+	}
+}
+
+// Left reports whether nobody needs this node any more.
+func (c *Core) Left() bool { return c.leaving.done || c.engine == nil }
+
+func (c *Core) leave(v *view) {
+	l := &c.leaving
+	switch {
+	case !l.on || l.done:
+	case v.voter:
+		c.giveSlot(v)
+	case c.successorsApplied(v) < len(v.voters)/2+1:
+		// What we accepted may be all that is left of a decision until they have it.
+	case isRegistered(v.tree, c.config.ID):
+		c.unregister(v, c.config.ID)
+	default:
+		l.done = true
+	}
+}
+
+// giveSlot frees our slot, if those that remain can go on without us.
+func (c *Core) giveSlot(v *view) {
+	if len(v.voters) == 1 || c.remaining(v) < (len(v.voters)-1)/2+1 {
+		c.leaving.done = true
+		return
+	}
+	if slot, ok := v.roster.slotOf(c.config.ID); ok && len(v.roster.voters) > 1 {
+		c.request(store.Mutation{Op: store.Set, Path: slot.path, Guard: slot.rev})
+	}
+}
+
+// remaining returns how many of the other voters are heard.
+func (c *Core) remaining(v *view) (n int) {
+	for _, id := range v.voters {
+		if id != c.config.ID && c.engine.Silence(id) < aliveWithin*c.config.FillDelay {
+			n++
+		}
+	}
+	return n
+}
+
+// aliveWithin is how long a voter may be silent and still be thought alive, in fill delays.
+const aliveWithin = 10
+
+// successorsApplied returns how many of the voters are known to have applied all that we had a part in.
+func (c *Core) successorsApplied(v *view) (n int) {
+	for p := range c.engine.Peers() {
+		if contains(v.voters, p.ID) && p.Applied >= c.leaving.until {
+			n++
+		}
+	}
+	return n
+}
+
+// Escape makes this node, which has lost the majority for good, a cluster of one under a new id, with its data. Whatever
+// it had accepted is adopted, for it may have been acknowledged. Former members are refused from then on.
+func (c *Core) Escape(cluster string) {
+	c.cluster = cluster
+	c.escaping = true
+	c.engine.Escape()
+	c.log.Warn("escaped from a lost majority: this node is the cluster now", "cluster", cluster)
+	for c.advance() {
+	}
+	c.dutyAt = c.now
+}
+
+// keepEscaped takes the slots of all others, in one batch, and deletes their registrations.
+func (c *Core) keepEscaped(v *view) {
+	if !c.escaping {
+		return
+	}
+	if len(v.roster.voters) == 1 && v.roster.voters[0] == c.config.ID {
+		c.escaping = false
+		return
+	}
+	if _, ok := v.roster.slotOf(c.config.ID); !ok {
+		c.request(store.Mutation{Op: store.Set, Path: slotPath(0), Guard: max(revOf(v.tree, slotPath(0)), 0), Body: []byte(c.config.ID)})
+	}
+	for _, l := range v.roster.slots {
+		if l.id != "" && l.id != c.config.ID {
+			c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev})
+		}
+	}
+	for _, m := range membersOf(v.tree) {
+		if m.id != c.config.ID {
+			c.unregister(v, m.id)
+		}
+	}
+}

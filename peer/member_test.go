@@ -1,0 +1,277 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/bmizerany/assert"
+
+	"github.com/ha/doozerd/store"
+)
+
+func founded(t *testing.T, n, slots int) *rig {
+	t.Helper()
+	r := newRig(t)
+	r.found(n, slots)
+	r.until("founded", 5*time.Second, func() bool { return len(r.voters()) == n })
+	r.run(time.Second)
+	return r
+}
+
+func TestFirstVotersFoundACluster(t *testing.T) {
+	for n := 2; n <= 9; n++ {
+		r := founded(t, n, n)
+		assert.Equal(t, nil, r.set("A", "/x", "1"))
+		assert.Equal(t, "local", r.file("B", "/ctl/name"))
+		for _, id := range r.order {
+			assert.Equal(t, "true", r.file("A", nodePath(id, writableFile)))
+			assert.Equal(t, "host", r.file("A", nodePath(id, hostnameFile)))
+			assert.Equal(t, r.cores[id].config.Addr, r.file("A", nsPath("local", id)))
+			assert.NotEqual(t, "", r.file("A", appliedPath(id)))
+		}
+		assert.Equal(t, store.Missing, revOf(r.cores["A"].Store().Snapshot(), "/ctl/err"))
+		r.check()
+	}
+}
+
+func TestSecondVoterFoundsIfTheFirstDoesNot(t *testing.T) {
+	r := newRig(t)
+	r.found(3, 3)
+	r.kill("A")
+	r.until("founded without A", 10*time.Second, func() bool { return len(r.voters()) == 2 })
+	assert.Equal(t, nil, r.set("B", "/x", "1"))
+}
+
+func TestNodeThatAttachesIsAnObserver(t *testing.T) {
+	r := founded(t, 3, 3)
+	assert.Equal(t, nil, r.set("A", "/x", "1"))
+	r.join("D", "10.0.0.4:1", "B")
+	r.until("D is registered", 5*time.Second, func() bool { return isRegistered(r.cores["A"].Store().Snapshot(), "D") })
+	r.run(time.Second)
+	assert.Equal(t, "1", r.file("D", "/x"))
+	assert.Equal(t, "10.0.0.4:1", r.file("A", nodePath("D", addrFile)))
+	assert.Equal(t, "1.0", r.file("A", nodePath("D", versionFile)))
+	for _, none := range []string{appliedPath("D"), nodePath("D", writableFile), nsPath("local", "D")} {
+		assert.Equal(t, store.Missing, revOf(r.cores["A"].Store().Snapshot(), none))
+	}
+	assert.Equal(t, ErrReadOnly, r.set("D", "/x", "2"))
+	r.check()
+}
+
+func TestObserverTakesASlotThatIsOpened(t *testing.T) {
+	r := founded(t, 1, 1)
+	r.join("B", "10.0.0.2:1", "A")
+	r.join("C", "10.0.0.3:1", "A")
+	r.run(time.Second)
+	assert.Equal(t, []string{"A"}, r.voters())
+	assert.Equal(t, nil, r.write("A", store.Mutation{Op: store.Set, Path: "/ctl/cal/1", Guard: store.Missing}))
+	r.until("one of them is a voter", 5*time.Second, func() bool { return len(r.voters()) == 2 })
+	r.run(time.Second)
+	assert.Equal(t, 2, len(r.voters()))
+	assert.Equal(t, nil, r.write("A", store.Mutation{Op: store.Set, Path: "/ctl/cal/2", Guard: store.Missing}))
+	r.until("both are voters", 5*time.Second, r.areVoters("A", "B", "C"))
+	assert.Equal(t, nil, r.set("C", "/x", "1"))
+	r.check()
+}
+
+func TestSilentVoterIsEvictedAndItsSlotTaken(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.join("D", "10.0.0.4:1", "A")
+	r.run(time.Second)
+	r.cut["B"] = true
+	died := r.now
+	r.until("D has the slot of B", 10*time.Second, r.evicted("B"))
+	if took := r.now - died; took < rigTimeout || took > rigTimeout*3/2 {
+		t.Errorf("evicted after %v, with a timeout of %v", took, rigTimeout)
+	}
+	r.until("D is a voter", 5*time.Second, func() bool { return r.cores["D"].Writable() })
+	r.run(time.Second)
+	tree := r.cores["A"].Store().Snapshot()
+	assert.Equal(t, 0, len(filesOf(tree, "B")))
+	assert.Equal(t, "D", bodyOf(tree, slotPath(1)))
+	assert.Equal(t, nil, r.set("D", "/x", "1"))
+}
+
+// evicted reports whether id holds no slot, as A has it.
+func (r *rig) evicted(id string) func() bool {
+	return func() bool {
+		_, ok := r.cores["A"].roster.slotOf(id)
+		return !ok
+	}
+}
+
+func TestEvictedVoterThatLivesComesBack(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.cut["B"] = true
+	r.until("B is evicted", 10*time.Second, r.evicted("B"))
+	for k := range 300 {
+		assert.Equal(t, nil, r.set("A", fmt.Sprint("/f", k), "x"))
+	}
+	delete(r.cut, "B")
+	r.until("B is a voter again", 5*time.Second, r.areVoters("A", "B", "C"))
+	assert.Equal(t, nil, r.set("B", "/x", "1"))
+	r.check()
+}
+
+func TestNobodyIsEvictedByAMinority(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.cut["A"], r.cut["B"] = true, true
+	r.run(3 * rigTimeout)
+	delete(r.cut, "A")
+	delete(r.cut, "B")
+	r.run(time.Second)
+	assert.Equal(t, []string{"A", "B", "C"}, r.voters())
+	assert.Equal(t, nil, r.set("A", "/x", "1"))
+	r.check()
+}
+
+func TestRestartedProcessTakesItsPredecessorsPlace(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.kill("C")
+	r.run(100 * time.Millisecond)
+	r.join("X", "10.0.0.3:1", "A")
+	r.until("X is a voter", 2*time.Second, r.areVoters("A", "B", "X"))
+	r.run(time.Second)
+	tree := r.cores["A"].Store().Snapshot()
+	assert.Equal(t, 0, len(filesOf(tree, "C")))
+	assert.Equal(t, "X", bodyOf(tree, slotPath(2)))
+	r.check()
+}
+
+func TestNonsenseInSlotsHaltsNobody(t *testing.T) {
+	for _, nonsense := range []func(r *rig){
+		func(r *rig) { // nobody registered
+			for k := range 3 {
+				r.run(time.Second)
+				assert.Equal(r.t, nil, r.set(r.voters()[0], slotPath(k), "nobody"))
+			}
+		},
+		func(r *rig) { // all deleted
+			for k := range 3 {
+				r.run(time.Second)
+				assert.Equal(r.t, nil, r.write(r.voters()[0], store.Mutation{Op: store.Del, Path: slotPath(k), Guard: store.Clobber}))
+			}
+		},
+		func(r *rig) { // all emptied
+			for k := range 3 {
+				assert.Equal(r.t, nil, r.set(r.voters()[0], slotPath(k), ""))
+			}
+		},
+		func(r *rig) { assert.Equal(r.t, nil, r.set("A", slotPath(0), "C")) },                     // a double
+		func(r *rig) { assert.Equal(r.t, nil, r.set("A", "/ctl/cal/a/b", "A")) },                  // a directory
+		func(r *rig) { assert.Equal(r.t, nil, r.set("B", slotPath(2), "../../..")) },              // no id
+		func(r *rig) { assert.Equal(r.t, nil, r.set("B", nodePath("B", addrFile), "elsewhere")) }, // a wrong address
+		func(r *rig) {
+			assert.Equal(r.t, nil, r.write("B", store.Mutation{Op: store.Del, Path: nodePath("B", addrFile), Guard: -1}))
+		}, // unregistered
+	} {
+		r := founded(t, 3, 3)
+		nonsense(r)
+		r.run(3 * time.Second)
+		assert.NotEqual(t, 0, len(r.voters()))
+		assert.Equal(t, nil, r.set(r.voters()[0], "/x", "1"))
+		rev := r.cores["A"].Store().Snapshot().Rev()
+		r.run(5 * time.Second)
+		if used := r.cores["A"].Store().Snapshot().Rev() - rev; used > 30 {
+			t.Errorf("an idle cluster used %d revs in 5 s\n%s", used, r.dump())
+		}
+		r.check()
+	}
+}
+
+func TestLeavingVoterHandsOver(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.join("D", "10.0.0.4:1", "A")
+	r.run(time.Second)
+	r.cores["B"].Leave()
+	r.until("B may go", 5*time.Second, r.cores["B"].Left)
+	r.kill("B")
+	r.until("D has its place", 5*time.Second, r.areVoters("A", "C", "D"))
+	assert.Equal(t, 0, len(filesOf(r.cores["A"].Store().Snapshot(), "B")))
+	r.check()
+}
+
+func TestLeaveOneAfterTheOther(t *testing.T) {
+	r := founded(t, 3, 3)
+	assert.Equal(t, nil, r.set("A", "/x", "1"))
+	for _, id := range []string{"A", "B", "C"} {
+		r.cores[id].Leave()
+		r.until(id+" may go", 5*time.Second, r.cores[id].Left)
+		if id != "C" {
+			r.kill(id)
+		}
+	}
+	assert.Equal(t, []string{"C"}, r.voters())
+	assert.Equal(t, "1", r.file("C", "/x"))
+}
+
+func TestLeaveAllAtOnce(t *testing.T) {
+	r := founded(t, 3, 3)
+	for _, id := range r.order {
+		r.cores[id].Leave()
+	}
+	r.run(5 * time.Second)
+	assert.NotEqual(t, 0, len(r.voters()))
+}
+
+func TestWriteWithoutAMajorityFailsInTime(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.cut["B"], r.cut["C"] = true, true
+	var errs []error
+	done := func(_ store.Event, err error) { errs = append(errs, err) }
+	r.cores["A"].Propose(setting("/x", "1").Append(nil), done)
+	r.run(4 * time.Second)
+	assert.Equal(t, 0, len(errs))
+	for range 20 { // beyond what may be in flight
+		r.cores["A"].Propose(setting("/y", "1").Append(nil), done)
+		r.turn()
+	}
+	r.run(6 * time.Second)
+	assert.Equal(t, 21, len(errs))
+	assert.T(t, errors.Is(errs[0], ErrOutcomeUnknown))
+	refused := 0
+	for _, err := range errs {
+		if errors.Is(err, ErrNoMajority) {
+			refused++
+		}
+	}
+	assert.T(t, refused > 0)
+	delete(r.cut, "B")
+	r.run(2 * time.Second)
+	assert.Equal(t, nil, r.set("A", "/z", "1"))
+}
+
+func TestEscapeFromALostMajority(t *testing.T) {
+	r := founded(t, 3, 3)
+	assert.Equal(t, nil, r.set("B", "/x", "1"))
+	r.run(time.Second)
+	r.kill("A")
+	r.kill("B")
+	r.run(time.Second)
+	r.cores["C"].Escape("SECOND")
+	r.until("C takes writes alone", 5*time.Second, r.areVoters("C"))
+	assert.Equal(t, nil, r.set("C", "/y", "1"))
+	assert.Equal(t, "1", r.file("C", "/x"))
+	r.run(2 * time.Second)
+	tree := r.cores["C"].Store().Snapshot()
+	assert.Equal(t, 0, len(filesOf(tree, "A")))
+	assert.Equal(t, []string{"C"}, rosterOf(tree).voters)
+	r.join("D", "10.0.0.1:1", "C")
+	r.until("D has a free slot", 5*time.Second, r.areVoters("C", "D"))
+	r.check()
+}
+
+func TestStragglerTakesASnapshot(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.cut["C"] = true
+	body := make([]byte, 1<<20)
+	for k := range 80 { // more than the log retains
+		assert.Equal(t, nil, r.set("A", fmt.Sprint("/f", k), string(body)))
+		r.cut["C"] = true
+	}
+	delete(r.cut, "C")
+	r.until("C has all", 10*time.Second, func() bool { return r.file("C", "/f79") != "" })
+	r.check()
+}

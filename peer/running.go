@@ -1,0 +1,129 @@
+package peer
+
+import (
+	"errors"
+	"time"
+
+	"github.com/ha/doozerd/peer/link"
+)
+
+// ErrMajority reports an escape where there is nothing to escape from.
+var ErrMajority = errors.New("a majority of the voters answers")
+
+// running is the stage of a member, or of a node that fetches its first snapshot.
+type running struct {
+	node     *Node
+	core     *Core
+	wanted   uint64 // the core's changes when the links were last set
+	statusAt time.Duration
+	left     func() // to be called when nobody needs us any more
+}
+
+// run begins to be a member.
+func (n *Node) run(c *Core) {
+	s := &running{node: n, core: c}
+	n.stage = s
+	n.speak(c.Cluster())
+	c.Tick(time.Since(n.start))
+	s.link()
+	s.flush()
+}
+
+func (s *running) tick(now time.Duration) {
+	s.core.Tick(now)
+	if s.wanted != s.core.changes || s.node.mail.changed {
+		s.link()
+	}
+	if now >= s.statusAt {
+		s.statusAt = now + statusEvery
+		s.node.status.Store(s.core.Status())
+	}
+}
+
+// statusEvery is how often the status that others read is made.
+const statusEvery = 250 * time.Millisecond
+
+func (s *running) propose(p proposal)        { s.core.propose(p) }
+func (s *running) lost(id string)            { s.core.Lost(id) }
+func (s *running) unreachable(string, error) {}
+
+func (s *running) met(addr string, other link.Remote) {
+	if other.Cluster == "" || other.Cluster == s.core.Cluster() {
+		s.node.mail.hear(link.Remote{ID: other.ID, Addr: addr})
+		s.core.Met(addr, other.ID)
+	}
+}
+
+func (s *running) receive(from link.Remote, r Received) {
+	s.node.mail.hear(from)
+	for _, m := range r.Messages {
+		s.core.Step(m)
+	}
+	for _, note := range r.Notes {
+		s.core.Take(note)
+	}
+}
+
+func (s *running) leave(done func()) {
+	s.left = done
+	s.core.Leave()
+}
+
+// escape refuses to leave a cluster that is only slow: nothing may be lost by a mistake.
+func (s *running) escape() error {
+	if !s.core.Joined() {
+		return ErrReadOnly
+	}
+	if s.core.Majority() {
+		return ErrMajority
+	}
+	s.core.Escape(NewID())
+	s.node.speak(s.core.Cluster())
+	s.node.mail.forget()
+	return nil
+}
+
+// link connects to whom this node has to do with: a voter to all members, an observer to the voters; and to whoever speaks to
+// us and is no member yet.
+func (s *running) link() {
+	s.wanted = s.core.changes
+	peers := s.node.mail.strangers()
+	if s.core.engine == nil {
+		for _, id := range s.core.vias {
+			peers = append(peers, link.Peer{ID: id, Addr: s.node.mail.addrs[id]})
+		}
+	}
+	for _, m := range s.core.Associates() {
+		s.node.mail.addrs[m.ID] = m.Addr
+		peers = append(peers, link.Peer{ID: m.ID, Addr: m.Addr})
+	}
+	s.node.links.Want(peers)
+}
+
+func (s *running) flush() {
+	o := s.core.Ready()
+	n := s.node
+	n.mail.send(o.Messages)
+	for _, note := range o.Notes {
+		n.mail.note(note)
+	}
+	n.queue.release(o.answered)
+	n.canWrite.Store(s.core.Writable())
+	if s.core.Joined() && *n.proven.Load() != s.core.Cluster() {
+		id := s.core.Cluster()
+		n.proven.Store(&id)
+		n.status.Store(s.core.Status())
+		if !n.Ready() {
+			close(n.joined)
+		}
+	}
+	if s.left != nil && s.core.Left() {
+		s.left()
+		s.left = nil
+	}
+}
+
+func (s *running) abandon() {
+	s.core.Abandon()
+	s.node.queue.release(s.core.Ready().answered)
+}

@@ -1,0 +1,162 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ha/doozerd/peer/link"
+	"github.com/ha/doozerd/store"
+)
+
+// A stage is what a node is about: it looks for a member of its cluster, or founds one together with others, or is a member.
+type stage interface {
+	tick(now time.Duration)
+	propose(p proposal)
+	receive(from link.Remote, r Received)
+	met(addr string, other link.Remote)
+	unreachable(addr string, err error)
+	lost(id string)
+	leave(done func())
+	escape() error
+	flush()
+	abandon()
+}
+
+// idle is a stage's answers before there is a cluster.
+type idle struct{ node *Node }
+
+func (i idle) propose(p proposal)          { i.node.queue.release(p.answer(store.Event{}, ErrReadOnly)) }
+func (idle) receive(link.Remote, Received) {}
+func (idle) lost(string)                   {}
+func (idle) leave(done func())             { done() }
+func (idle) escape() error                 { return ErrReadOnly }
+func (idle) abandon()                      {}
+
+// Errors of a node that finds no cluster.
+var (
+	// ErrNoMember: no member answers at the addresses to attach to.
+	ErrNoMember = errors.New("no member answers")
+	// ErrStranger: whoever answers there is of a cluster of another name.
+	ErrStranger = errors.New("a node of another cluster")
+)
+
+// seekPatience is how long a node that is itself only starting may take until it can be attached to.
+const seekPatience = 30 * time.Second
+
+// seeking is the stage of a node that attaches to any of some addresses.
+type seeking struct {
+	idle
+	failed map[string]error // by address
+	since  time.Duration
+	begun  bool
+}
+
+func (n *Node) seek() error {
+	n.stage = &seeking{idle: idle{n}, failed: map[string]error{}}
+	n.want(n.config.Attach)
+	return nil
+}
+
+// want dials addresses, whoever is there.
+func (n *Node) want(addrs []string) {
+	var peers []link.Peer
+	for _, addr := range addrs {
+		peers = append(peers, link.Peer{Addr: addr})
+	}
+	n.links.Want(peers)
+}
+
+func (s *seeking) tick(now time.Duration) {
+	if !s.begun {
+		s.begun, s.since = true, now
+	}
+	if now-s.since > seekPatience {
+		s.node.err = fmt.Errorf("%w at %s: the nodes there have not joined a cluster themselves", ErrNoMember, strings.Join(s.node.config.Attach, ", "))
+	}
+}
+
+func (s *seeking) met(addr string, other link.Remote) {
+	if other.Cluster != "" {
+		other.Addr = addr
+		s.node.enter(s.node.joinCluster(other.Cluster, other))
+		return
+	}
+	delete(s.failed, addr)
+}
+
+// unreachable gives up when every address has failed.
+func (s *seeking) unreachable(addr string, err error) {
+	s.failed[addr] = err
+	for _, addr := range s.node.config.Attach {
+		if s.failed[addr] == nil {
+			return
+		}
+	}
+	for _, addr := range s.node.config.Attach {
+		if err := s.failed[addr]; errors.Is(err, link.ErrName) {
+			s.node.err = fmt.Errorf("%w answers at %s: %w", ErrStranger, addr, err)
+			return
+		}
+	}
+	s.node.err = fmt.Errorf("%w at %s: %w", ErrNoMember, strings.Join(s.node.config.Attach, ", "), err)
+}
+
+func (s *seeking) flush() {}
+
+// assembling is the stage of a node that was started with a list of addresses, its own among them.
+type assembling struct {
+	idle
+	assembly *Assembly
+}
+
+func (n *Node) assemble() error {
+	a, err := NewAssembly(AssemblyConfig{ID: n.config.ID, Addr: n.config.Addr, Addrs: n.config.Attach, Patience: n.config.Patience, Logger: n.log})
+	if err != nil {
+		return err
+	}
+	n.stage = &assembling{idle{n}, a}
+	n.want(n.config.Attach)
+	return nil
+}
+
+func (s *assembling) tick(now time.Duration) { s.assembly.Tick(now) }
+
+func (s *assembling) met(addr string, other link.Remote) {
+	other.Addr = addr
+	s.node.mail.know(other)
+	s.assembly.Met(addr, other.ID, other.Cluster)
+}
+
+func (s *assembling) unreachable(addr string, err error) {
+	if errors.Is(err, link.ErrNobody) {
+		s.assembly.Refused(addr)
+	} else {
+		s.assembly.Missed(addr)
+	}
+}
+
+func (s *assembling) receive(from link.Remote, r Received) {
+	s.node.mail.know(from)
+	for _, note := range r.Notes {
+		s.assembly.Take(note)
+	}
+}
+
+// flush sends what is to be sent, and goes on when it is known how.
+func (s *assembling) flush() {
+	for _, note := range s.assembly.Ready() {
+		s.node.mail.note(note)
+	}
+	switch o := s.assembly.Result(); {
+	case o == nil:
+	case o.Found != nil:
+		for _, v := range o.Found.Voters {
+			s.node.mail.know(link.Remote{ID: v.ID, Addr: v.Addr})
+		}
+		s.node.enter(s.node.foundCluster(*o.Found))
+	default:
+		s.node.enter(s.node.joinCluster(o.Cluster, link.Remote{ID: o.Via, Addr: s.node.mail.addrs[o.Via]}))
+	}
+}

@@ -1,0 +1,148 @@
+package peer
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ha/doozerd/consensus"
+	"github.com/ha/doozerd/store"
+)
+
+// Status is how a node sees itself and its cluster.
+type Status struct {
+	ID       string             `json:"id"`       // of the process
+	Name     string             `json:"name"`     // of the cluster
+	Cluster  string             `json:"cluster"`  // its id
+	Writable bool               `json:"writable"` // the node takes writes
+	Rev      int64              `json:"rev"`
+	Instance uint64             `json:"instance"` // the last one applied
+	Members  []MemberStatus     `json:"members"`  // by id, this node included
+	Trouble  []string           `json:"trouble"`  // what is wrong, in words; empty if nothing is
+	Counters consensus.Counters `json:"counters"` // of consensus
+}
+
+// MemberStatus is how a node sees a member.
+type MemberStatus struct {
+	ID        string        `json:"id"`
+	Addr      string        `json:"addr"`
+	Hostname  string        `json:"hostname"`
+	Version   string        `json:"version"`
+	Self      bool          `json:"self"`
+	Voter     bool          `json:"voter"`
+	Slot      string        `json:"slot"`    // the name of its file in /ctl/cal; empty if it has none
+	Known     bool          `json:"known"`   // this node hears it directly, so the rest is known
+	Applied   uint64        `json:"applied"` // the last instance that it has applied
+	Lag       uint64        `json:"lag"`     // instances that it is behind this node
+	RoundTrip time.Duration `json:"roundTripNs"`
+	Silence   time.Duration `json:"silenceNs"` // since it was last heard
+}
+
+// Status returns how things are.
+func (c *Core) Status() *Status {
+	s := &Status{ID: c.config.ID, Name: c.config.Cluster, Cluster: c.cluster, Writable: c.Writable()}
+	if c.engine == nil {
+		s.Trouble = []string{"this node has not joined its cluster yet"}
+		return s
+	}
+	tree := c.store.Snapshot()
+	s.Rev, s.Instance, s.Counters = tree.Rev(), c.engine.LastApplied(), c.engine.Counters()
+	known := map[string]consensus.Peer{}
+	for p := range c.engine.Peers() {
+		known[p.ID] = p
+	}
+	for _, id := range c.everybody(tree) {
+		s.Members = append(s.Members, c.memberStatus(tree, id, known))
+	}
+	s.Trouble = c.trouble(s)
+	return s
+}
+
+// everybody returns the ids of members and voters, sorted.
+func (c *Core) everybody(tree *store.Snapshot) []string {
+	ids := slices.Clone(c.engine.Voters())
+	for _, m := range membersOf(tree) {
+		ids = append(ids, m.id)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+func (c *Core) memberStatus(tree *store.Snapshot, id string, known map[string]consensus.Peer) MemberStatus {
+	m := MemberStatus{
+		ID:       id,
+		Addr:     bodyOf(tree, nodePath(id, addrFile)),
+		Hostname: bodyOf(tree, nodePath(id, hostnameFile)),
+		Version:  bodyOf(tree, nodePath(id, versionFile)),
+		Self:     id == c.config.ID,
+		Voter:    contains(c.engine.Voters(), id),
+	}
+	if l, ok := c.roster.slotOf(id); ok {
+		m.Slot = l.path[len(calDir):]
+	}
+	if m.Self {
+		m.Known, m.Applied = true, c.engine.LastApplied()
+		return m
+	}
+	if p, ok := known[id]; ok {
+		m.Known, m.Applied, m.RoundTrip, m.Silence = true, p.Applied, p.RoundTrip, p.Silence
+		m.Lag = c.engine.LastApplied() - min(p.Applied, c.engine.LastApplied())
+	}
+	return m
+}
+
+// trouble says what is wrong, in words.
+func (c *Core) trouble(s *Status) (words []string) {
+	silent, voters, free := 0, 0, len(c.roster.free())
+	for _, m := range s.Members {
+		switch {
+		case m.Voter && m.Known && m.Silence >= silentFor:
+			silent++
+			words = append(words, fmt.Sprintf("voter %s at %s has not been heard for %v", m.ID, m.Addr, m.Silence.Round(time.Second)))
+		case !m.Voter && m.Known && m.Silence >= silentFor:
+			words = append(words, fmt.Sprintf("observer %s at %s has not been heard for %v", m.ID, m.Addr, m.Silence.Round(time.Second)))
+		}
+		if m.Voter {
+			voters++
+		}
+	}
+	if silent > 0 && voters-silent < voters/2+1 {
+		words = append(words, fmt.Sprintf("no majority: %d of %d voters are not heard, so nothing can be written", silent, voters))
+	}
+	if free > 0 {
+		words = append(words, fmt.Sprintf("%d slots are free: start nodes to take them", free))
+	}
+	return words
+}
+
+// silentFor is the silence after which a member is called silent.
+const silentFor = 2 * time.Second
+
+// Majority reports whether this node hears a majority of the voters, itself included.
+func (c *Core) Majority() bool {
+	voters, heard := c.engine.Voters(), 0
+	for _, id := range voters {
+		if id == c.config.ID || c.engine.Silence(id) < silentFor {
+			heard++
+		}
+	}
+	return heard >= len(voters)/2+1
+}
+
+// Associates returns the members that this node keeps connected: all of them if it is a voter, the voters if it is not; and
+// the first voters of a cluster that is being founded.
+func (c *Core) Associates() []Voter {
+	var with []Voter
+	if c.founding != nil {
+		with = append(with, c.founding.Voters...)
+	}
+	if c.engine == nil {
+		return with
+	}
+	for _, m := range membersOf(c.store.Snapshot()) {
+		if m.id != c.config.ID && (c.engine.Writable() || contains(c.engine.Voters(), m.id)) {
+			with = append(with, Voter{m.id, m.addr})
+		}
+	}
+	return with
+}
