@@ -82,6 +82,10 @@ type Config struct {
 	Node   Node
 	Logger *slog.Logger
 
+	// Ready reports whether the node has anything to serve yet. While it has not, the connections of clients are closed
+	// as soon as they ask for something, as if nobody listened. nil: it always has.
+	Ready func() bool
+
 	// Peers takes the connections of other members, to which no limit of
 	// clients applies from then on. If it is nil they are closed.
 	Peers Peers

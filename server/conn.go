@@ -132,6 +132,9 @@ func (c *conn) step() error {
 }
 
 func (c *conn) serveBody(body []byte) error {
+	if ready := c.config().Ready; ready != nil && !ready() {
+		return errNotReady
+	}
 	if err := wire.Decode(body, &c.message); err != nil {
 		return err
 	}
@@ -152,6 +155,9 @@ func (c *conn) identify() {
 		c.srv.refuse(c)
 	}
 }
+
+// errNotReady ends a connection to a node that has joined no cluster yet.
+var errNotReady = errors.New("the node has not joined its cluster yet")
 
 // isPeer reports whether the connection, of which nothing could be read as a
 // client's, is a peer's. A deadline that ends it all as well may be set by then.

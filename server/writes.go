@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"time"
 
 	"github.com/ha/doozerd/internal/wire"
@@ -92,11 +93,15 @@ func (c *conn) decided(a answer) {
 	c.enqueue(a)
 }
 
-// undecided answers a write that did not happen, or ends the connection, since
-// nobody can tell. It may be called on the node's loop.
+// undecided answers a write that did not happen, or that took too long; or ends
+// the connection, since nobody can tell. It may be called on the node's loop.
 func (c *conn) undecided(t tag, err error) {
-	if isReadOnly(err) {
+	switch {
+	case isReadOnly(err):
 		c.decided(refused(t, refusal{code: wire.Response_READONLY}))
+		return
+	case isTimeout(err):
+		c.decided(refused(t, other(err.Error())))
 		return
 	}
 	c.mu.Lock()
@@ -108,4 +113,11 @@ func (c *conn) undecided(t tag, err error) {
 func (c *conn) endWrite() {
 	c.writes--
 	c.signal()
+}
+
+// isTimeout reports whether err says that no majority was found in time. Its text
+// says what is known of the write.
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -80,12 +79,4 @@ func (a attacher) clusterAt(ctx context.Context, addr string) (name string, err 
 	defer c.Close()
 	body, _, err := c.Get(ctx, "/ctl/name", client.Now)
 	return string(body), err
-}
-
-// errJoin reports that a member was found.
-var errJoin = errors.New("joining a running cluster is not in this version")
-
-// joins returns the error of a node that found a member.
-func joins(member string) error {
-	return fmt.Errorf("the member at %s answers, but %w: start without -a and -b to found a cluster of one", member, errJoin)
 }

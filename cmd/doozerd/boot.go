@@ -27,23 +27,23 @@ type booter struct {
 	addr string // of this node
 }
 
-// run returns nil if this node is to found the cluster.
-func (b *booter) run(ctx context.Context) error {
+// run returns the address of a member to attach to, or "" if this node is to found the cluster.
+func (b *booter) run(ctx context.Context) (member string, err error) {
 	c, err := client.DialConfig(ctx, b.dzns)
 	if err != nil {
-		return fmt.Errorf("no DzNS answers: start it first, or give the address of one that runs (%w)", err)
+		return "", fmt.Errorf("no DzNS answers: start it first, or give the address of one that runs (%w)", err)
 	}
 	defer c.Close()
 	members, err := b.members(ctx, c)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if member, err := b.find(ctx, members); err == nil {
-		return joins(member)
+		return member, nil
 	}
 	won, err := b.contend(ctx, c)
 	if err != nil || won {
-		return err
+		return "", err
 	}
 	return b.attachToWinner(ctx, c)
 }
@@ -98,7 +98,7 @@ func (b *booter) claim(ctx context.Context, c *client.Client) (founder string, e
 }
 
 // attachToWinner looks for a member until the winner has had time to serve.
-func (b *booter) attachToWinner(ctx context.Context, c *client.Client) error {
+func (b *booter) attachToWinner(ctx context.Context, c *client.Client) (member string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, bootPatience)
 	defer cancel()
 	for ctx.Err() == nil {
@@ -107,13 +107,13 @@ func (b *booter) attachToWinner(ctx context.Context, c *client.Client) error {
 			break
 		}
 		if member, err := b.find(ctx, members); err == nil {
-			return joins(member)
+			return member, nil
 		}
 		select {
 		case <-time.After(bootPause):
 		case <-ctx.Done():
 		}
 	}
-	return fmt.Errorf("cluster %q was booted before, but no member of it answers: if it is dead, "+
+	return "", fmt.Errorf("cluster %q was booted before, but no member of it answers: if it is dead, "+
 		"delete %s at the DzNS and start again", b.cluster, b.bootPath())
 }

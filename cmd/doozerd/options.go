@@ -50,7 +50,7 @@ type options struct {
 	tlsClients             bool
 
 	maxValue, maxConns, maxWaits, maxUnread int
-	writeTimeout                            time.Duration
+	writeTimeout, sendTimeout               time.Duration
 
 	logLevel, logFormat string
 
@@ -91,13 +91,13 @@ func (o *options) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("doozerd", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.StringVar(&o.listen, "l", defaultListen, "listen on `ADDR`, host:port, which is also the node's name in the cluster")
-	f.Var(&o.attach, "a", "attach to the member at `ADDR`; may be repeated: the first that answers is taken")
+	f.Var(&o.attach, "a", "attach to the member at `ADDR`; may be repeated; with the node's own among them, they found the cluster together")
 	f.StringVar(&o.boot, "b", o.boot, "boot by the DzNS at this doozer `URI`; tried after -a")
 	f.StringVar(&o.cluster, "c", peer.DefaultCluster, "the cluster's `NAME`; a node of another name is not attached to")
 	f.StringVar(&o.web, "w", "", "serve the WebView on `ADDR`, host:port; false for none")
 	secondsVar(f, &o.pulse, "pulse", peer.DefaultPulse, "write the node's applied file every `S` seconds")
-	secondsVar(f, &o.fill, "fill", defaultFill, "wait `S` seconds for a silent owner; one node alone never waits")
-	secondsVar(f, &o.timeout, "timeout", defaultTimeout, "evict a voter after `S` seconds of silence; one node alone has none to evict")
+	secondsVar(f, &o.fill, "fill", defaultFill, "wait `S` seconds for a silent voter before closing its instances")
+	secondsVar(f, &o.timeout, "timeout", defaultTimeout, "evict a voter after `S` seconds of silence")
 	countVar(f, &o.hist, "hist", peer.DefaultHistory, maxHist, "keep the last `N` revs readable")
 	f.StringVar(&o.tlsCert, "tlscert", "", "speak TLS on the client port, with the certificate in this PEM `FILE`")
 	f.StringVar(&o.tlsKey, "tlskey", "", "the private key of -tlscert, a PEM `FILE`")
@@ -107,7 +107,8 @@ func (o *options) flags() *flag.FlagSet {
 	countVar(f, &o.maxConns, "max-conns", server.DefaultMaxConns, maxCount, "refuse more than `N` client connections at once")
 	countVar(f, &o.maxWaits, "max-waits", server.DefaultMaxWaits, maxCount, "refuse more than `N` waiting requests on one connection")
 	countVar(f, &o.maxUnread, "max-unread", server.DefaultMaxUnread, maxCount, "cut off a client that leaves `N` bytes unread")
-	secondsVar(f, &o.writeTimeout, "write-timeout", server.DefaultWriteTimeout, "cut off a client that takes nothing for `S` seconds")
+	secondsVar(f, &o.writeTimeout, "write-timeout", peer.DefaultWriteTimeout, "fail a write for which no majority answers for `S` seconds")
+	secondsVar(f, &o.sendTimeout, "send-timeout", server.DefaultWriteTimeout, "cut off a client that takes nothing for `S` seconds")
 	f.Var(newChoice(&o.logLevel, "info", "debug", "warn", "error"), "log-level", "log from this `LEVEL` on: debug, info, warn or error")
 	f.Var(newChoice(&o.logFormat, "text", "json"), "log-format", "log as `FORMAT`: text or json")
 	f.BoolVar(&o.version, "v", false, "print the version on stdout and exit")

@@ -70,6 +70,7 @@ func TestScripts(t *testing.T) {
 			"occupy":       command(occupyCommand, 1),
 			"stubborn":     command(stubbornCommand, 1),
 			"await":        command(awaitCommand, 2),
+			"appears":      command(appearsCommand, 2),
 			"signal-twice": command(signalTwiceCommand, 1),
 			"keys":         command(keysCommand, 2),
 			"tree":         command(treeCommand, 1),
@@ -280,6 +281,26 @@ func awaitCommand(ts *testscript.TestScript, args []string) {
 	for e, err := range conn.Watch(ctx, args[1], 1) {
 		ts.Check(err)
 		if e.IsDel() {
+			return
+		}
+	}
+}
+
+// appearsCommand waits until files that match have been set, one or as many as its last argument says.
+func appearsCommand(ts *testscript.TestScript, args []string) {
+	times := 1
+	if len(args) > 2 {
+		var err error
+		times, err = strconv.Atoi(args[2])
+		ts.Check(err)
+	}
+	ctx, conn := dial(ts, args[0], client.Config{})
+	for e, err := range conn.Watch(ctx, args[1], 1) {
+		ts.Check(err)
+		if !e.IsDel() {
+			times--
+		}
+		if times == 0 {
 			return
 		}
 	}

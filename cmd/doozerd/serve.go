@@ -7,10 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
+	"time"
 
 	"github.com/ha/doozerd/client"
 	"github.com/ha/doozerd/internal/version"
 	"github.com/ha/doozerd/peer"
+	"github.com/ha/doozerd/peer/link"
 	"github.com/ha/doozerd/server"
 	"github.com/ha/doozerd/web"
 )
@@ -45,32 +48,31 @@ func serve(ctx context.Context, o *options, log *slog.Logger) error {
 	if d.pages != nil {
 		defer d.pages.Close()
 	}
-	booted, err := d.join(ctx)
+	attach, booted, err := d.where(ctx)
 	if err != nil {
 		return err
 	}
-	return d.found(ctx, !booted)
+	return d.be(ctx, attach, !booted)
 }
 
-// join tries -a and then -b. It returns nil if this node is to found a cluster,
-// and whether a DzNS has said so.
-func (d *daemon) join(ctx context.Context) (booted bool, err error) {
+// where returns the addresses to attach to, none if this node is to found a cluster, and whether a DzNS has said so.
+func (d *daemon) where(ctx context.Context) (attach []string, booted bool, err error) {
+	if d.boot == "" || slices.Contains(d.attach, d.addr) {
+		return d.attach, false, nil
+	}
 	if len(d.attach) > 0 {
-		member, err := d.attacher(d.keys.members).find(ctx, d.attach)
-		if err == nil {
-			return false, fmt.Errorf("-a: %w", joins(member))
-		}
-		if d.boot == "" {
-			return false, fmt.Errorf("-a: %w", err)
+		if _, err := d.attacher(d.keys.members).find(ctx, d.attach); err == nil {
+			return d.attach, false, nil
 		}
 	}
-	if d.boot == "" {
-		return false, nil
+	member, err := d.booter().run(ctx)
+	switch {
+	case err != nil:
+		return nil, false, fmt.Errorf("-b: %w", err)
+	case member != "":
+		return []string{member}, true, nil
 	}
-	if err := d.booter().run(ctx); err != nil {
-		return false, fmt.Errorf("-b: %w", err)
-	}
-	return true, nil
+	return nil, true, nil
 }
 
 func (d *daemon) booter() *booter {
@@ -83,18 +85,24 @@ func (d *daemon) booter() *booter {
 	}
 }
 
-// found founds a cluster of one and serves it.
-func (d *daemon) found(ctx context.Context, ns bool) error {
+// be is one node, from its start to its end.
+func (d *daemon) be(ctx context.Context, attach []string, ns bool) error {
 	node, err := peer.Start(peer.Config{
-		Addr:     d.addr,
-		Cluster:  d.cluster,
-		Hostname: hostname(),
-		Version:  version.Version,
-		ID:       d.id,
-		NS:       ns,
-		History:  d.hist,
-		Pulse:    d.pulse,
-		Logger:   d.log,
+		Addr:         d.addr,
+		Cluster:      d.cluster,
+		Hostname:     hostname(),
+		Version:      version.Version,
+		ID:           d.id,
+		NS:           ns,
+		History:      d.hist,
+		Pulse:        d.pulse,
+		FillDelay:    d.fill,
+		Timeout:      d.timeout,
+		WriteTimeout: d.writeTimeout,
+		Attach:       attach,
+		Secret:       d.membersSecret(),
+		TLS:          d.keys.members,
+		Logger:       d.log,
 	})
 	if err != nil {
 		return err
@@ -102,6 +110,8 @@ func (d *daemon) found(ctx context.Context, ns bool) error {
 	defer node.Close()
 	port, err := server.New(server.Config{
 		Node:         node,
+		Ready:        node.Ready,
+		Peers:        node,
 		Logger:       d.log,
 		RWSecret:     d.rwSecret,
 		ROSecret:     d.roSecret,
@@ -109,7 +119,7 @@ func (d *daemon) found(ctx context.Context, ns bool) error {
 		MaxConns:     d.maxConns,
 		MaxWaits:     d.maxWaits,
 		MaxUnread:    d.maxUnread,
-		WriteTimeout: d.writeTimeout,
+		WriteTimeout: d.sendTimeout,
 	})
 	if err != nil {
 		return err
@@ -119,7 +129,7 @@ func (d *daemon) found(ctx context.Context, ns bool) error {
 		return err
 	}
 	warnOfFewFiles(d.log, d.maxConns)
-	return d.run(ctx, port, view)
+	return d.run(ctx, node, port, view)
 }
 
 func (d *daemon) newView(node *peer.Node) (*webServer, error) {
@@ -152,24 +162,71 @@ func (d *daemon) host() string {
 	return host
 }
 
-// run serves clients and browsers until ctx ends or one of the two fails. Then
-// it ends both: first the client port, which answers what it still can.
-func (d *daemon) run(ctx context.Context, port *server.Server, view *webServer) error {
+// run serves until ctx ends or something fails. Other members are served from the start, clients as soon as the node has
+// joined, and then browsers. In the end it hands over to the other members, and closes first the client port, which
+// answers what it still can.
+func (d *daemon) run(ctx context.Context, node *peer.Node, port *server.Server, view *webServer) error {
 	failed := make(chan error, 2)
 	go func() { failed <- port.Serve(d.clients) }()
-	if d.pages != nil {
-		go func() { failed <- view.serve(d.pages) }()
-	}
-	d.sayServing()
-	var err error
-	select {
-	case <-ctx.Done():
-		d.log.Info("stopping")
-	case err = <-failed:
+	err := d.awaitJoined(ctx, node)
+	if err == nil && ctx.Err() == nil {
+		if d.pages != nil {
+			go func() { failed <- view.serve(d.pages) }()
+		}
+		d.sayServing()
+		select {
+		case <-ctx.Done():
+			d.handOver(node)
+		case err = <-failed:
+		case <-node.Done():
+			err = node.Close()
+		}
 	}
 	err = errors.Join(err, ignoreClosed(port.Close()))
 	view.close()
 	return err
+}
+
+// awaitJoined waits until the node is a member of a cluster, or ctx ends.
+func (d *daemon) awaitJoined(ctx context.Context, node *peer.Node) error {
+	patience := time.AfterFunc(sayLookingAfter, func() {
+		d.log.Info("looking for the cluster", "addr", d.addr, "id", d.id, "cluster", d.cluster, "at", d.attach.String())
+	})
+	defer patience.Stop()
+	select {
+	case <-node.Joined():
+	case <-ctx.Done():
+	case <-node.Done():
+		return attachError(node.Close())
+	}
+	return nil
+}
+
+// sayLookingAfter is how long a node looks for its cluster before it says so.
+const sayLookingAfter = 2 * time.Second
+
+// attachError says what to do about a node that found no cluster.
+func attachError(err error) error {
+	switch {
+	case errors.Is(err, peer.ErrStranger):
+		return fmt.Errorf("-a: %w: give the name of its cluster with -c, or another address", err)
+	case errors.Is(err, link.ErrSecret):
+		return fmt.Errorf("-a: %w: give the same secret to all members", err)
+	case errors.Is(err, peer.ErrNoMember):
+		return fmt.Errorf("-a: %w: start one there first, or give the address of one that runs", err)
+	}
+	return err
+}
+
+// leaveTimeout is how long a node that is asked to stop waits for others to take over.
+const leaveTimeout = 5 * time.Second
+
+// handOver lets the other members take over.
+func (d *daemon) handOver(node *peer.Node) {
+	d.log.Info("stopping")
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	node.Leave(ctx)
 }
 
 // ignoreClosed drops the error of a listener that was closed before.
