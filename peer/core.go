@@ -44,6 +44,7 @@ type Core struct {
 	fetching  *fetching
 	vias      []string          // members to fetch a first snapshot from
 	met       map[string]string // id, by address that was dialled
+	gone      map[string]bool   // whose link was closed by its kernel, and who was not heard since
 
 	out     Output // being gathered
 	spare   Output // the one that the last Ready lent out
@@ -120,6 +121,7 @@ func newCore(config Config, cluster string) (*Core, error) {
 		pulseAt:   config.Pulse,
 		witness:   newWitness(),
 		met:       map[string]string{},
+		gone:      map[string]bool{},
 	}, nil
 }
 
@@ -176,9 +178,13 @@ func (c *Core) Tick(now time.Duration) {
 
 // Step takes in a message of consensus. It must have come from m.From, of this cluster.
 func (c *Core) Step(m consensus.Message) {
-	if c.engine != nil {
-		c.engine.Step(m)
+	if c.engine == nil {
+		return
 	}
+	if len(c.gone) > 0 {
+		delete(c.gone, m.From)
+	}
+	c.engine.Step(m)
 }
 
 // Take takes in a note. It must have come from n.From, of this cluster.
@@ -214,7 +220,8 @@ func (c *Core) Met(addr, id string) {
 
 // Lost says that the other side's kernel closed the link to id: that process is gone.
 func (c *Core) Lost(id string) {
-	if c.engine != nil {
+	if c.engine != nil && len(c.gone) < MaxMembers {
+		c.gone[id] = true
 		c.engine.Suspect(id)
 	}
 }

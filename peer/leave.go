@@ -29,6 +29,8 @@ func (c *Core) leave(v *view) {
 	case !l.on || l.done:
 	case v.voter:
 		c.giveSlot(v)
+	case c.remaining(v) == 0:
+		l.done = true // nobody is left to hand over to
 	case c.successorsApplied(v) < len(v.voters)/2+1:
 		// What we accepted may be all that is left of a decision until they have it.
 	case isRegistered(v.tree, c.config.ID):
@@ -38,13 +40,14 @@ func (c *Core) leave(v *view) {
 	}
 }
 
-// giveSlot frees our slot, if those that remain can go on without us.
+// giveSlot frees our slot, if those that remain can go on without us. It waits for its turn: two that left at once could
+// leave nobody.
 func (c *Core) giveSlot(v *view) {
 	if len(v.voters) == 1 || c.remaining(v) < (len(v.voters)-1)/2+1 {
 		c.leaving.done = true
 		return
 	}
-	if slot, ok := v.roster.slotOf(c.config.ID); ok && len(v.roster.voters) > 1 {
+	if slot, ok := v.roster.slotOf(c.config.ID); ok && len(v.roster.voters) > 1 && c.myTurn(v, 0) {
 		c.request(store.Mutation{Op: store.Set, Path: slot.path, Guard: slot.rev})
 	}
 }
@@ -52,7 +55,7 @@ func (c *Core) giveSlot(v *view) {
 // remaining returns how many of the other voters are heard.
 func (c *Core) remaining(v *view) (n int) {
 	for _, id := range v.voters {
-		if id != c.config.ID && c.engine.Silence(id) < aliveWithin*c.config.FillDelay {
+		if id != c.config.ID && !c.gone[id] && c.engine.Silence(id) < aliveWithin*c.config.FillDelay {
 			n++
 		}
 	}

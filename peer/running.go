@@ -43,6 +43,7 @@ func (s *running) tick(now time.Duration) {
 // statusEvery is how often the status that others read is made.
 const statusEvery = 250 * time.Millisecond
 
+func (s *running) status() *Status           { return s.core.Status() }
 func (s *running) propose(p proposal)        { s.core.propose(p) }
 func (s *running) lost(id string)            { s.core.Lost(id) }
 func (s *running) unreachable(string, error) {}

@@ -20,6 +20,7 @@ type stage interface {
 	lost(id string)
 	leave(done func())
 	escape() error
+	status() *Status
 	flush()
 	abandon()
 }
@@ -32,6 +33,7 @@ func (idle) receive(link.Remote, Received) {}
 func (idle) lost(string)                   {}
 func (idle) leave(done func())             { done() }
 func (idle) escape() error                 { return ErrReadOnly }
+func (i idle) status() *Status             { return i.node.Status() }
 func (idle) abandon()                      {}
 
 // Errors of a node that finds no cluster.

@@ -3,6 +3,7 @@ package peer
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/ha/doozerd/consensus"
@@ -31,6 +32,7 @@ type MemberStatus struct {
 	Self      bool          `json:"self"`
 	Voter     bool          `json:"voter"`
 	Slot      string        `json:"slot"`    // the name of its file in /ctl/cal; empty if it has none
+	Rev       int64         `json:"rev"`     // that it has told to have applied; 0 is unknown
 	Known     bool          `json:"known"`   // this node hears it directly, so the rest is known
 	Applied   uint64        `json:"applied"` // the last instance that it has applied
 	Lag       uint64        `json:"lag"`     // instances that it is behind this node
@@ -80,8 +82,9 @@ func (c *Core) memberStatus(tree *store.Snapshot, id string, known map[string]co
 	if l, ok := c.roster.slotOf(id); ok {
 		m.Slot = l.path[len(calDir):]
 	}
+	m.Rev, _ = strconv.ParseInt(bodyOf(tree, appliedPath(id)), 10, 64) // 0 if somebody else wrote it
 	if m.Self {
-		m.Known, m.Applied = true, c.engine.LastApplied()
+		m.Rev, m.Known, m.Applied = tree.Rev(), true, c.engine.LastApplied()
 		return m
 	}
 	if p, ok := known[id]; ok {
@@ -110,7 +113,7 @@ func (c *Core) trouble(s *Status) (words []string) {
 		words = append(words, fmt.Sprintf("no majority: %d of %d voters are not heard, so nothing can be written", silent, voters))
 	}
 	if free > 0 {
-		words = append(words, fmt.Sprintf("%d slots are free: start nodes to take them", free))
+		words = append(words, fmt.Sprintf("slots without a voter: %d", free))
 	}
 	return words
 }

@@ -82,6 +82,9 @@ type Config struct {
 	Node   Node
 	Logger *slog.Logger
 
+	// Desk answers for the node itself. nil: nobody does.
+	Desk Desk
+
 	// Ready reports whether the node has anything to serve yet. While it has not, the connections of clients are closed
 	// as soon as they ask for something, as if nobody listened. nil: it always has.
 	Ready func() bool

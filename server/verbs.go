@@ -81,6 +81,9 @@ func (c *conn) handle(r *request) error {
 	if r.verb > 0 && r.verb <= lastVerb && verbs[r.verb].serve != nil {
 		v = &verbs[r.verb]
 	}
+	if e := c.errand(r); e != nil {
+		v = e
+	}
 	for _, unmet := range v.needs {
 		if e := unmet(c, r); e.code != 0 {
 			c.put(refused(r.tag, e))

@@ -69,7 +69,7 @@ func serve(l net.Listener, p peer.Config, s server.Config) (n *peer.Node, stop f
 	if err != nil {
 		return nil, nil, err
 	}
-	s.Node, s.Logger = n, p.Logger
+	s.Node, s.Desk, s.Logger = n, peer.Desk{Node: n}, p.Logger
 	srv, err := server.New(s)
 	if err != nil {
 		return nil, nil, errors.Join(err, n.Close())

@@ -32,7 +32,7 @@ func TestScripts(t *testing.T) {
 		Dir:   "testdata",
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status":  positive(statusCommand, "status N program [arg]...", 2),
+			"status":  positive(exitStatusCommand, "status N program [arg]...", 2),
 			"node":    positive(nodeCommand, "node [option]...", 0),
 			"door":    positive(doorCommand, "door NAME [nowhere]", 1),
 			"shut":    positive(shutCommand, "shut NAME", 1),
@@ -75,8 +75,8 @@ func setup(e *testscript.Env) error {
 
 func benchOf(ts *testscript.TestScript) *bench { return ts.Value(benchKey{}).(*bench) }
 
-// statusCommand runs a program and compares its exit status.
-func statusCommand(ts *testscript.TestScript, args []string) {
+// exitStatusCommand runs a program and compares its exit status.
+func exitStatusCommand(ts *testscript.TestScript, args []string) {
 	checkStatus(ts, args[0], ts.Exec(args[1], args[2:]...))
 }
 

@@ -110,6 +110,7 @@ func (d *daemon) be(ctx context.Context, attach []string, ns bool) error {
 	defer node.Close()
 	port, err := server.New(server.Config{
 		Node:         node,
+		Desk:         peer.Desk{Node: node},
 		Ready:        node.Ready,
 		Peers:        node,
 		Logger:       d.log,

@@ -49,6 +49,18 @@ const (
 	DetailBadGlob = "invalid glob pattern: "
 )
 
+// Paths that no file can have, by which a client speaks to the node itself: a
+// server that does not know them answers BAD_PATH.
+const (
+	// StatusPath is for GET. The value of the answer is how the node sees
+	// itself and its cluster, as JSON.
+	StatusPath = "@status"
+
+	// EscapePath is for SET, with a node's id as the value and any rev. It
+	// makes that node, if a majority is lost, a cluster of one.
+	EscapePath = "@escape"
+)
+
 // Flags of an event in a Response: exactly one of them is set.
 const (
 	FlagSet int32 = 4 // the file was set
