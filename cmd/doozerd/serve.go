@@ -175,6 +175,10 @@ func (d *daemon) run(ctx context.Context, node *peer.Node, port *server.Server, 
 			go func() { failed <- view.serve(d.pages) }()
 		}
 		d.sayServing()
+		if d.boot != "" {
+			stop := d.keepListed(node)
+			defer stop()
+		}
 		select {
 		case <-ctx.Done():
 			d.handOver(node)
@@ -186,6 +190,20 @@ func (d *daemon) run(ctx context.Context, node *peer.Node, port *server.Server, 
 	err = errors.Join(err, ignoreClosed(port.Close()))
 	view.close()
 	return err
+}
+
+// keepListed keeps the DzNS's list true until stop is called.
+func (d *daemon) keepListed(node *peer.Node) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		d.lister(node).run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 // awaitJoined waits until the node is a member of a cluster, or ctx ends.
