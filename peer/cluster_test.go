@@ -1,0 +1,115 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/ha/doozerd/store"
+)
+
+// startCluster runs nodes that found a cluster together, on real sockets, and returns when all of them take writes.
+func startCluster(tb testing.TB, size int) []*Node {
+	tb.Helper()
+	var listeners []net.Listener
+	var addrs []string
+	for range size {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			tb.Fatal(err)
+		}
+		listeners = append(listeners, l)
+		addrs = append(addrs, l.Addr().String())
+	}
+	var nodes []*Node
+	for k, l := range listeners {
+		n, err := Start(Config{Addr: addrs[k], Attach: addrs, Secret: "secret", Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		nodes = append(nodes, n)
+		go acceptPeers(l, n)
+		tb.Cleanup(func() {
+			l.Close()
+			n.Close()
+		})
+	}
+	for _, n := range nodes {
+		<-n.Joined()
+		for !n.Writable() {
+			awaitChange(n)
+		}
+	}
+	return nodes
+}
+
+// awaitChange waits for the next rev.
+func awaitChange(n *Node) {
+	applied := make(chan struct{})
+	_, err := n.Store().AwaitRev(n.Store().Snapshot().Rev()+1, func(*store.Snapshot, error) { close(applied) })
+	if err == nil {
+		<-applied
+	}
+}
+
+func acceptPeers(l net.Listener, n *Node) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			first := make([]byte, 4)
+			if _, err := io.ReadFull(conn, first); err == nil {
+				n.ServePeer(conn, first)
+			}
+		}()
+	}
+}
+
+func TestNodesFoundAClusterOnRealSockets(t *testing.T) {
+	nodes := startCluster(t, 3)
+	e := do(t, nodes[1], setting("/x", "1"))
+	for _, n := range nodes {
+		seen := make(chan struct{})
+		if _, err := n.Store().AwaitRev(e.Rev, func(*store.Snapshot, error) { close(seen) }); err != nil {
+			t.Fatal(err)
+		}
+		<-seen
+		if got := body(t, n, "/x"); got != "1" {
+			t.Errorf("%s has %q", n.ID(), got)
+		}
+	}
+}
+
+// BenchmarkCluster measures three voters in one process, on real sockets, with writers at all of them that wait for each
+// answer.
+func BenchmarkCluster(b *testing.B) {
+	for _, writers := range []int{1, 64, 256} {
+		b.Run(fmt.Sprint(writers, "-writers"), func(b *testing.B) {
+			nodes := startCluster(b, 3)
+			b.ReportAllocs()
+			b.ResetTimer()
+			var all sync.WaitGroup
+			for w := range writers {
+				all.Go(func() { writeEach(nodes[w%len(nodes)], w, b.N/writers+1) })
+			}
+			all.Wait()
+		})
+	}
+}
+
+func writeEach(n *Node, writer, times int) {
+	answer := make(chan struct{}, 1)
+	done := func(store.Event, error) { answer <- struct{}{} }
+	for range times {
+		if n.Propose(context.Background(), setting(fmt.Sprint("/w/", writer), "a body of some length"), done) != nil {
+			return
+		}
+		<-answer
+	}
+}
