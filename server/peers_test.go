@@ -1,7 +1,10 @@
 package server
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"io"
+	"log/slog"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -10,6 +13,7 @@ import (
 	"github.com/bmizerany/assert"
 
 	"github.com/ha/doozerd/internal/wire"
+	"github.com/ha/doozerd/peer/link"
 )
 
 // takenPeers notes what is handed over, and answers with what comes then.
@@ -94,4 +98,47 @@ func TestPeersOfAFullServer(t *testing.T) {
 		member.hangUp()
 		assert.Equal(t, Stats{Conns: 1, Refused: 3 + maxStrangers}, r.srv.Stats())
 	})
+}
+
+// linked is one end of a real link.
+type linked struct {
+	*link.Transport
+	addr string
+	met  chan link.Remote
+	got  chan string
+}
+
+func (l *linked) Receive(_ link.Remote, body []byte) { l.got <- string(body) }
+func (l *linked) Met(_ string, found link.Remote)    { l.met <- found }
+func (l *linked) Lost(string)                        {}
+func (l *linked) Unreachable(string, error)          {}
+
+// startLinked starts a server that hands over to a transport, by TLS.
+func startLinked(t *testing.T, id string, cert tls.Certificate, pool *x509.CertPool) *linked {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	assert.Equal(t, nil, err)
+	l := &linked{addr: listener.Addr().String(), met: make(chan link.Remote, 1), got: make(chan string, 1)}
+	l.Transport, err = link.New(link.Config{
+		ID: id, Addr: l.addr, Name: "test", Cluster: func() string { return "K" },
+		TLS:    &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: pool},
+		Logger: slog.New(slog.DiscardHandler),
+	}, l)
+	assert.Equal(t, nil, err)
+	r := newRig(t, func(c *Config) { c.Peers = l })
+	t.Cleanup(l.Close)
+	go r.srv.Serve(tls.NewListener(listener, &tls.Config{
+		Certificates: []tls.Certificate{cert}, ClientCAs: pool, ClientAuth: tls.VerifyClientCertIfGiven,
+	}))
+	return l
+}
+
+// Members that prove themselves by certificates speak through the port of clients.
+func TestLinksThroughServers(t *testing.T) {
+	cert, pool := certificate(t)
+	a, b := startLinked(t, "A", cert, pool), startLinked(t, "B", cert, pool)
+	a.Want([]link.Peer{{ID: "B", Addr: b.addr}})
+	assert.Equal(t, link.Remote{ID: "B", Addr: b.addr, Cluster: "K"}, <-a.met)
+	a.Send(link.Peer{ID: "B", Addr: b.addr}, []byte("hello"))
+	assert.Equal(t, "hello", <-b.got)
 }
