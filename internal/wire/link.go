@@ -85,6 +85,7 @@ func (h *PeerHello) check() error {
 		{"id", len(h.GetId()), 1, MaxPeerID},
 		{"addr", len(h.GetAddr()), 1, MaxPeerAddr},
 		{"wanted", len(h.GetWanted()), 0, MaxPeerID},
+		{"dialed", len(h.GetDialed()), 0, MaxPeerAddr},
 	} {
 		if field.length < field.min || field.length > field.max {
 			return fmt.Errorf("%w: %s of %d bytes", ErrHandshake, field.name, field.length)

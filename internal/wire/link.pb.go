@@ -174,6 +174,7 @@ type PeerHello struct {
 	Id            *string                `protobuf:"bytes,6,opt,name=id" json:"id,omitempty"`
 	Addr          *string                `protobuf:"bytes,7,opt,name=addr" json:"addr,omitempty"`
 	Wanted        *string                `protobuf:"bytes,8,opt,name=wanted" json:"wanted,omitempty"` // the id that the dialer expects; absent: any
+	Dialed        *string                `protobuf:"bytes,9,opt,name=dialed" json:"dialed,omitempty"` // the address that the dialer dialled
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -264,6 +265,13 @@ func (x *PeerHello) GetWanted() string {
 	return ""
 }
 
+func (x *PeerHello) GetDialed() string {
+	if x != nil && x.Dialed != nil {
+		return *x.Dialed
+	}
+	return ""
+}
+
 var File_internal_wire_link_proto protoreflect.FileDescriptor
 
 const file_internal_wire_link_proto_rawDesc = "" +
@@ -283,7 +291,7 @@ const file_internal_wire_link_proto_rawDesc = "" +
 	"\vCERTIFICATE\x10\x06\x12\t\n" +
 	"\x05OTHER\x10\a\x12\v\n" +
 	"\aCLUSTER\x10\b\x12\b\n" +
-	"\x04BUSY\x10\t\"\xcb\x01\n" +
+	"\x04BUSY\x10\t\"\xe3\x01\n" +
 	"\tPeerHello\x12\x1f\n" +
 	"\vmin_version\x18\x01 \x01(\rR\n" +
 	"minVersion\x12\x1f\n" +
@@ -294,7 +302,8 @@ const file_internal_wire_link_proto_rawDesc = "" +
 	"\x04name\x18\x05 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x06 \x01(\tR\x02id\x12\x12\n" +
 	"\x04addr\x18\a \x01(\tR\x04addr\x12\x16\n" +
-	"\x06wanted\x18\b \x01(\tR\x06wantedB%Z#github.com/ha/doozerd/internal/wire"
+	"\x06wanted\x18\b \x01(\tR\x06wanted\x12\x16\n" +
+	"\x06dialed\x18\t \x01(\tR\x06dialedB%Z#github.com/ha/doozerd/internal/wire"
 
 var (
 	file_internal_wire_link_proto_rawDescOnce sync.Once

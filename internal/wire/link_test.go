@@ -17,7 +17,7 @@ func someHandshake() *PeerHandshake {
 		Hello: &PeerHello{
 			MinVersion: proto.Uint32(1), MaxVersion: proto.Uint32(2), Nonce: make([]byte, PeerNonceSize),
 			Secret: proto.Bool(true), Name: proto.String("local"), Id: proto.String("A"),
-			Addr: proto.String("a:1"), Wanted: proto.String("B"),
+			Addr: proto.String("a:1"), Wanted: proto.String("B"), Dialed: proto.String("b:1"),
 		},
 	}
 }
@@ -58,6 +58,7 @@ func TestPeerHandshakeLimits(t *testing.T) {
 		"no address":     func(h *PeerHandshake) { h.Hello.Addr = nil },
 		"long address":   func(h *PeerHandshake) { *h.Hello.Addr = strings.Repeat("x", MaxPeerAddr+1) },
 		"long wanted id": func(h *PeerHandshake) { *h.Hello.Wanted = strings.Repeat("x", MaxPeerID+1) },
+		"long dialed":    func(h *PeerHandshake) { *h.Hello.Dialed = strings.Repeat("x", MaxPeerAddr+1) },
 		"long cluster":   func(h *PeerHandshake) { *h.Cluster = strings.Repeat("x", MaxPeerID+1) },
 		"too long":       func(h *PeerHandshake) { *h.Hello.Name = strings.Repeat("x", MaxPeerHandshake) },
 	} {
@@ -79,6 +80,7 @@ func TestLongestPeerHandshake(t *testing.T) {
 	h := someHandshake()
 	*h.Cluster, *h.Hello.Id, *h.Hello.Wanted = strings.Repeat("x", MaxPeerID), strings.Repeat("x", MaxPeerID), strings.Repeat("x", MaxPeerID)
 	*h.Hello.Name, *h.Hello.Addr = strings.Repeat("x", MaxPeerName), strings.Repeat("x", MaxPeerAddr)
+	*h.Hello.Dialed = *h.Hello.Addr
 	body, err := AppendPeerHandshake(nil, h)
 	assert.Equal(t, nil, err)
 	_, err = DecodePeerHandshake(body)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/bmizerany/assert"
 
@@ -61,7 +62,7 @@ func TestGarbage(t *testing.T) {
 
 // Who holds handshakes open keeps nobody out.
 func TestHalfOpenHandshakes(t *testing.T) {
-	b := start(t, "B", func(c *Config) { c.MaxHandshakes = 4 })
+	b := start(t, "B", func(c *Config) { c.MaxHandshakes, c.HandshakeTimeout = 4, time.Hour })
 	var open []net.Conn
 	for i := range 20 {
 		open = append(open, b.dialPeer(nil))
@@ -182,7 +183,7 @@ func TestStrangerLearnsNothing(t *testing.T) {
 	var answers bytes.Buffer
 	conn := b.dialPeer(nil)
 	h := newHandshake(&c.config, conn, io.TeeReader(conn, &answers))
-	assert.Equal(t, nil, h.send(&wire.PeerHandshake{Hello: h.hello("B")}))
+	assert.Equal(t, nil, h.send(&wire.PeerHandshake{Hello: h.hello(Peer{ID: "B"})}))
 	_, err := h.receive()
 	assert.Equal(t, nil, err)
 	h.out, _, err = h.sealers()

@@ -40,7 +40,7 @@ func said(f *testing.F, frames ...[]byte) []byte {
 	c := testConfig("A", "a:1")
 	conn := &script{}
 	h := newHandshake(&c, conn, conn)
-	for _, m := range []*wire.PeerHandshake{{Hello: h.hello("")}, {}, {}} {
+	for _, m := range []*wire.PeerHandshake{{Hello: h.hello(Peer{})}, {}, {}} {
 		if err := h.send(m); err != nil {
 			f.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func FuzzDialed(f *testing.F) {
 			c := testConfig("B", "b:1")
 			c.Secret = secret
 			conn := &script{in: bytes.NewReader(in)}
-			if s, err := newHandshake(&c, conn, conn).dial(""); err == nil && (s.other.ID == "" || secret != "") {
+			if s, err := newHandshake(&c, conn, conn).dial(Peer{}); err == nil && (s.other.ID == "" || secret != "") {
 				t.Fatalf("met %v", s.other)
 			}
 		}

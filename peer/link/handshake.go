@@ -46,12 +46,17 @@ func newHandshake(c *Config, conn net.Conn, in io.Reader) *handshake {
 	return &handshake{config: c, conn: conn, in: in, heard: sha256.New(), own: c.Cluster()}
 }
 
-// dial is the dialer's side. wanted is the id that is expected, empty for any.
-func (h *handshake) dial(wanted string) (*session, error) {
+// dial is the dialer's side. target is what was dialled; its id may be empty.
+func (h *handshake) dial(target Peer) (*session, error) {
 	if _, err := io.WriteString(h.conn, wire.PeerPreface); err != nil {
 		return nil, err
 	}
-	if err := h.send(&wire.PeerHandshake{Hello: h.hello(wanted)}); err != nil {
+	return h.greet(target)
+}
+
+// greet is the rest of dial, behind the preface.
+func (h *handshake) greet(target Peer) (*session, error) {
+	if err := h.send(&wire.PeerHandshake{Hello: h.hello(target)}); err != nil {
 		return nil, err
 	}
 	answer, err := h.receive()
@@ -95,14 +100,15 @@ func (h *handshake) prove() (*session, error) {
 }
 
 // answer is the side of the process that was dialled. admit takes the other
-// process in before it is welcome, or returns an error of a handshake.
-func (h *handshake) answer(admit func(Remote) error) (*session, error) {
+// process, which dialled that address, in before it is welcome, or returns an
+// error of a handshake.
+func (h *handshake) answer(admit func(other Remote, dialed string) error) (*session, error) {
 	hello, err := h.receive()
 	if err != nil {
 		return nil, err
 	}
-	wanted := hello.GetHello().GetWanted()
-	own := &wire.PeerHandshake{Hello: h.hello("")}
+	target := Peer{hello.GetHello().GetWanted(), hello.GetHello().GetDialed()}
+	own := &wire.PeerHandshake{Hello: h.hello(Peer{})}
 	verdict := h.meet(hello)
 	if verdict == nil {
 		verdict = h.checkCertificate()
@@ -116,11 +122,11 @@ func (h *handshake) answer(admit func(Remote) error) (*session, error) {
 		return nil, err
 	}
 	h.out, h.by = answerer, dialer
-	return h.welcome(wanted, admit)
+	return h.welcome(target, admit)
 }
 
 // welcome is the rest of answer, in which the dialer proves itself.
-func (h *handshake) welcome(wanted string, admit func(Remote) error) (*session, error) {
+func (h *handshake) welcome(target Peer, admit func(other Remote, dialed string) error) (*session, error) {
 	if _, err := h.receive(); err != nil {
 		if errors.Is(err, ErrSecret) {
 			h.out = nil // it could not tell our seal from another
@@ -129,9 +135,9 @@ func (h *handshake) welcome(wanted string, admit func(Remote) error) (*session, 
 		return nil, err
 	}
 	h.proven = true
-	verdict := h.checkWanted(wanted)
+	verdict := h.checkWanted(target.ID)
 	if verdict == nil {
-		verdict = admit(h.other)
+		verdict = admit(h.other, target.Addr)
 	}
 	welcome := &wire.PeerHandshake{Cluster: present(h.own), Refusal: refusalOf(verdict)}
 	if err := h.send(welcome); err != nil || verdict != nil {
@@ -160,8 +166,8 @@ func (h *handshake) session(seals *sealer) *session {
 	return &session{other: h.other, own: h.own, seals: seals}
 }
 
-// hello is what this process says of itself.
-func (h *handshake) hello(wanted string) *wire.PeerHello {
+// hello is what this process says of itself, and whom it dials.
+func (h *handshake) hello(target Peer) *wire.PeerHello {
 	nonce := make([]byte, wire.PeerNonceSize)
 	rand.Read(nonce) // never fails
 	return &wire.PeerHello{
@@ -172,7 +178,8 @@ func (h *handshake) hello(wanted string) *wire.PeerHello {
 		Name:       &h.config.Name,
 		Id:         &h.config.ID,
 		Addr:       &h.config.Addr,
-		Wanted:     present(wanted),
+		Wanted:     present(target.ID),
+		Dialed:     present(target.Addr),
 	}
 }
 

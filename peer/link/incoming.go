@@ -23,7 +23,12 @@ var errFarewell = errors.New("not wanted by the other side any more")
 type incoming struct {
 	conn  net.Conn
 	other Remote // once it has proved itself
+	key   inKey
 }
+
+// An inKey tells links from others apart. A process has one for each name of this
+// one that it dials.
+type inKey struct{ id, dialed string }
 
 // ServePeer serves a connection that another process has made, and of which first
 // was read already. It closes it, and returns when it has ended. It may be called
@@ -65,11 +70,12 @@ func (t *Transport) enter(in *incoming) bool {
 }
 
 // admit takes in a process that has proved itself. Its earlier connection gives
-// way: it would not have dialled again if it still used that.
-func (t *Transport) admit(in *incoming, other Remote) error {
+// way: it would not have dialled that address again if it still used that.
+func (t *Transport) admit(in *incoming, other Remote, dialed string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	old := t.incoming[other.ID]
+	key := inKey{other.ID, dialed}
+	old := t.incoming[key]
 	switch {
 	case t.closed:
 		return ErrClosed
@@ -78,8 +84,8 @@ func (t *Transport) admit(in *incoming, other Remote) error {
 	case len(t.incoming) >= t.config.MaxLinks:
 		return &Refusal{Err: ErrBusy, Other: other, Proven: true}
 	}
-	in.other = other
-	t.incoming[other.ID] = in
+	in.other, in.key = other, key
+	t.incoming[key] = in
 	t.shaken(in)
 	return nil
 }
@@ -95,8 +101,8 @@ func (t *Transport) dismiss(in *incoming) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.shaken(in)
-	if t.incoming[in.other.ID] == in {
-		delete(t.incoming, in.other.ID)
+	if t.incoming[in.key] == in {
+		delete(t.incoming, in.key)
 	}
 }
 
@@ -107,7 +113,7 @@ func (t *Transport) introduced(in *incoming, source io.Reader) (*session, error)
 	}
 	_ = in.conn.SetDeadline(time.Now().Add(t.config.HandshakeTimeout))
 	h := newHandshake(&t.config, in.conn, source)
-	s, err := h.answer(func(other Remote) error { return t.admit(in, other) })
+	s, err := h.answer(func(other Remote, dialed string) error { return t.admit(in, other, dialed) })
 	_ = in.conn.SetDeadline(time.Time{})
 	return s, err
 }

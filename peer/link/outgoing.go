@@ -100,7 +100,7 @@ func (o *outgoing) run() {
 			return
 		}
 		if time.Since(began) >= p.longest {
-			p.last = 0
+			p.last = 0 // it was up, or has taken its time anyway
 		}
 		o.down(err)
 		o.pause(p.next())
@@ -173,7 +173,7 @@ func (o *outgoing) introduce(conn net.Conn) (net.Conn, *session, error) {
 	}
 	_ = conn.SetDeadline(time.Now().Add(o.t.config.HandshakeTimeout))
 	stop := context.AfterFunc(o.ctx, func() { _ = conn.SetDeadline(longAgo) })
-	s, err := newHandshake(&o.t.config, conn, conn).dial(o.only())
+	s, err := newHandshake(&o.t.config, conn, conn).dial(Peer{o.only(), o.addr})
 	if !stop() {
 		return conn, nil, o.ctx.Err()
 	}

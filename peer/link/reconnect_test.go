@@ -135,3 +135,38 @@ func TestNoMoreThanMaxLinks(t *testing.T) {
 	a.Want(peers)
 	assert.Equal(t, 3, len(*a.routes.Load()))
 }
+
+// A process that is wanted by two names of its address has a link for each, and
+// neither displaces the other.
+func TestTwoNamesOfOneAddress(t *testing.T) {
+	a, b := start(t, "A"), start(t, "B")
+	_, port, _ := net.SplitHostPort(b.addr())
+	byName := Peer{"B", net.JoinHostPort("localhost", port)}
+	a.Want([]Peer{b.peer(), byName})
+	a.awaitMet(b.addr() + " B/")
+	a.awaitMet(byName.Addr + " B/")
+	for i := range 3 {
+		a.Send(b.peer(), fmt.Append(nil, "one ", i))
+		a.Send(byName, fmt.Append(nil, "two ", i))
+		b.awaitGot(fmt.Sprint("A/ one ", i))
+		b.awaitGot(fmt.Sprint("A/ two ", i))
+	}
+	assert.Equal(t, 2, b.Stats().From)
+	assert.Equal(t, 2, len(a.met))
+}
+
+// A connection that a process has made anew takes the place of the old one, which
+// nobody else had noticed to be dead.
+func TestNewLinkReplacesTheOld(t *testing.T) {
+	a, b := start(t, "A"), start(t, "B")
+	old := b.dialPeer(nil)
+	_, err := newHandshake(&a.config, old, old).greet(b.peer())
+	assert.Equal(t, nil, err)
+	b.awaitLog("link from a peer up")
+	a.connect(b)
+	awaitEnd(t, old)
+	a.Send(b.peer(), []byte("hello"))
+	b.awaitGot("A/ hello")
+	assert.Equal(t, 1, b.Stats().From)
+	assert.Equal(t, 0, len(b.lost))
+}

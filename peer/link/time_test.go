@@ -86,7 +86,7 @@ func TestSilence(t *testing.T) {
 		a := startWithout(t, "A", "a:1")
 		ours, theirs := net.Pipe()
 		b.take(theirs)
-		_, err := newHandshake(&a.config, ours, ours).dial("B")
+		_, err := newHandshake(&a.config, ours, ours).dial(b.peer())
 		assert.Equal(t, nil, err)
 		began := time.Now()
 		awaitEnd(t, ours)

@@ -29,7 +29,7 @@ type Transport struct {
 	mu       sync.Mutex
 	closed   bool
 	shaking  []net.Conn // accepted, in order, not proven yet
-	incoming map[string]*incoming
+	incoming map[inKey]*incoming
 }
 
 // counts are the parts of Stats that only grow.
@@ -57,7 +57,7 @@ func New(c Config, h Handler) (*Transport, error) {
 	if h == nil {
 		return nil, errors.New("link: a handler is required")
 	}
-	t := &Transport{config: c.withDefaults(), handler: h, dial: dialTCP, incoming: make(map[string]*incoming)}
+	t := &Transport{config: c.withDefaults(), handler: h, dial: dialTCP, incoming: make(map[inKey]*incoming)}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.routes.Store(new(map[string]*outgoing))
 	return t, nil
@@ -93,7 +93,8 @@ func (t *Transport) count(v verdict) {
 // addresses are dialled at once; links to those that are wanted no more are
 // closed. Of processes at one address, whichever is there is connected to, if it
 // is among them or one of them has no id. This process itself is left out, and so
-// are addresses beyond Config.MaxLinks.
+// are addresses beyond Config.MaxLinks, and what is too long to be an address or
+// an id.
 func (t *Transport) Want(peers []Peer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -124,7 +125,10 @@ func (t *Transport) byAddr(peers []Peer) map[string][]string {
 	wanted := make(map[string][]string)
 	for _, p := range peers {
 		ids, known := wanted[p.Addr]
-		if p.ID == t.config.ID || p.Addr == t.config.Addr || !known && len(wanted) == t.config.MaxLinks {
+		switch {
+		case p.ID == t.config.ID || p.Addr == t.config.Addr,
+			len(p.ID) > wire.MaxPeerID || len(p.Addr) > wire.MaxPeerAddr,
+			!known && len(wanted) == t.config.MaxLinks:
 			continue
 		}
 		if !slices.Contains(ids, p.ID) {
