@@ -85,6 +85,8 @@ func (o *options) checkKeys() error {
 		return errors.New("-tlscert and -tlskey go together: give both or neither")
 	case o.tlsCA != "" && o.tlsCert == "":
 		return errors.New("-tlsca is for TLS: give -tlscert and -tlskey, too")
+	case o.tlsCert != "" && o.tlsCA == "" && o.membersSecret() == "" && (len(o.attach) > 0 || o.boot != ""):
+		return errors.New("-tlscert: members could not prove themselves to each other: give -tlsca, or a secret (DOOZER_PEERSECRET)")
 	case o.tlsClients && o.tlsCA == "":
 		return errors.New("-tlsclients: give -tlsca, the authority that signs the clients' certificates")
 	}

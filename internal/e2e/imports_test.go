@@ -22,7 +22,7 @@ const module = "github.com/ha/doozerd/"
 // may import (tests apart). Arrows go one way:
 // cmd → peer, server, web, client → consensus, store, wire.
 var mayImport = map[string]string{
-	"cmd/doozerd":      "peer server web client store internal/wire internal/version",
+	"cmd/doozerd":      "peer peer/link server web client store internal/wire internal/version",
 	"cmd/doozer":       "client internal/wire internal/version",
 	"peer":             "peer/link consensus store client internal/wire internal/version",
 	"peer/link":        "internal/wire",

@@ -3,8 +3,12 @@ package link
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/bmizerany/assert"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/ha/doozerd/internal/wire"
 )
 
 // awaitRefusal returns the refusal by which an attempt to connect failed.
@@ -104,7 +108,7 @@ func TestNoClusterYet(t *testing.T) {
 
 // A link tells the other side the id of the cluster as it is, not as it was.
 func TestClusterIsFounded(t *testing.T) {
-	a, b := start(t, "A"), start(t, "B")
+	a, b := start(t, "A", func(c *Config) { c.Silence = time.Hour }), start(t, "B")
 	a.connect(b)
 	a.setCluster("K")
 	a.Send(b.peer(), []byte("one")) // finds the link outdated, and is lost
@@ -124,5 +128,20 @@ func TestClusterIsLeft(t *testing.T) {
 	b.setCluster("L")
 	a.Send(b.peer(), []byte("late"))
 	a.awaitRefusal(ErrCluster)
+	assert.Equal(t, 0, len(b.received()))
+}
+
+// The answerer does not leave it to the dialer to find that the clusters differ.
+func TestAnswererChecksTheCluster(t *testing.T) {
+	a, b := start(t, "A"), start(t, "B")
+	b.setCluster("L")
+	conn := b.dialPeer(nil)
+	h := newHandshake(&a.config, conn, conn)
+	for _, m := range []*wire.PeerHandshake{{Hello: h.hello(b.peer())}, {}, {Cluster: proto.String("K")}} {
+		assert.Equal(t, nil, h.send(m))
+	}
+	conn.Write(appendFrame(nil, wire.PeerData, []byte("from K"), 0)) // may fail by now
+	awaitEnd(t, conn)
+	b.awaitLog("another cluster")
 	assert.Equal(t, 0, len(b.received()))
 }

@@ -170,3 +170,14 @@ func TestNewLinkReplacesTheOld(t *testing.T) {
 	assert.Equal(t, 1, b.Stats().From)
 	assert.Equal(t, 0, len(b.lost))
 }
+
+// Of several processes that are wanted at an address none is there.
+func TestNoneOfThem(t *testing.T) {
+	a, b := start(t, "A"), start(t, "B")
+	a.Want([]Peer{{"X", b.addr()}, {"Y", b.addr()}})
+	a.await("met again", func() bool { return len(a.met) > 1 })
+	a.awaitLog("another process")
+	a.Send(Peer{"", b.addr()}, []byte("for anybody"))
+	assert.Equal(t, uint64(1), a.Stats().NoLink)
+	assert.Equal(t, 0, a.Stats().To)
+}
