@@ -58,20 +58,16 @@ type request struct {
 const retryAfter = 3
 
 // request proposes a change of /ctl, or asks a voter to, unless one of the same file is under way. It must have a guard
-// that fails once it was done.
-func (c *Core) request(m store.Mutation) {
+// that fails once it was done. The answer is whether this call has begun something.
+func (c *Core) request(m store.Mutation) (begun bool) {
 	if _, ok := c.requests[m.Path]; ok {
-		return
+		return false
 	}
 	if rev := revOf(c.store.Snapshot(), m.Path); rev > m.Guard {
-		return // it would fail, and cost a rev
+		return false // it would fail, and cost a rev
 	}
 	if !c.engine.Writable() {
-		if len(c.forward) < MaxForward {
-			c.requests[m.Path] = request{until: c.now + retryAfter*c.config.FillDelay}
-			c.forward = append(c.forward, m.Append(nil))
-		}
-		return
+		return c.entrust(m)
 	}
 	c.requests[m.Path] = request{}
 	c.enter(proposal{mutation: m.Append(nil), done: func(e store.Event, err error) {
@@ -80,6 +76,17 @@ func (c *Core) request(m store.Mutation) {
 			c.requests[m.Path] = request{until: c.now + retryAfter*c.config.FillDelay}
 		}
 	}})
+	return true
+}
+
+// entrust puts m among what others are to propose for us.
+func (c *Core) entrust(m store.Mutation) (begun bool) {
+	if len(c.forward) == MaxForward {
+		return false
+	}
+	c.requests[m.Path] = request{until: c.now + retryAfter*c.config.FillDelay}
+	c.forward = append(c.forward, m.Append(nil))
+	return true
 }
 
 func (c *Core) forgetRequests() {

@@ -80,19 +80,23 @@ func (c *Core) onReport(n *Note) {
 	}
 }
 
-// evict takes the slot of a voter that a majority finds silent, and then its registration.
+// evict takes the slot of a voter that a majority finds silent, and then its registration. Who does not hear a majority
+// evicts nobody: what it proposes would be decided much later, when others may long be heard again.
 func (c *Core) evict(v *view) {
 	if !v.voter {
 		clear(c.witness.reports)
 		return
 	}
-	for _, id := range c.silent(v) {
+	silent := c.silent(v)
+	if len(v.voters)-len(silent) < len(v.voters)/2+1 {
+		return
+	}
+	for _, id := range silent {
 		if c.agreeing(v, id) < len(v.voters)/2+1 || !c.myTurn(v, 0) {
 			continue
 		}
-		if l, ok := v.roster.slotOf(id); ok {
+		if l, ok := v.roster.slotOf(id); ok && c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev}) {
 			c.log.Warn("evicting a silent voter", "id", id, "slot", l.path, "silent", c.engine.Silence(id).Round(time.Millisecond))
-			c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev})
 		}
 		c.unregister(v, id)
 	}
@@ -117,11 +121,12 @@ func (c *Core) myTurn(v *view, share time.Duration) bool {
 	return int(c.now/share)%len(v.voters) == slices.Index(v.voters, c.config.ID)
 }
 
-// unregister deletes the files that tell of a member.
-func (c *Core) unregister(v *view, id string) {
+// unregister deletes the files that tell of a member. The answer is whether this call has begun something.
+func (c *Core) unregister(v *view, id string) (begun bool) {
 	for _, f := range filesOf(v.tree, id) {
-		c.request(store.Mutation{Op: store.Del, Path: f.Path, Guard: f.Rev})
+		begun = c.request(store.Mutation{Op: store.Del, Path: f.Path, Guard: f.Rev}) || begun
 	}
+	return begun
 }
 
 // sweep deletes the registration of members that are no voters and that no voter hears.
@@ -141,11 +146,12 @@ func (c *Core) sweep(v *view) {
 			continue
 		}
 		if c.now-at >= c.config.Timeout && c.reporting(v) >= len(v.voters)/2+1 && c.myTurn(v, c.reportEvery()) {
-			c.log.Info("removing a silent observer", "id", m.id, "addr", m.addr)
 			if l, ok := v.roster.slotOf(m.id); ok {
 				c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev})
 			}
-			c.unregister(v, m.id)
+			if c.unregister(v, m.id) {
+				c.log.Info("removing a silent observer", "id", m.id, "addr", m.addr)
+			}
 		}
 	}
 	for id := range c.witness.heard {
@@ -178,12 +184,13 @@ func (c *Core) replace(v *view) {
 			continue
 		}
 		if l, ok := v.roster.slotOf(old.id); ok {
-			c.log.Info("a member was restarted", "addr", old.addr, "id", id, "before", old.id, "slot", l.path)
 			m := store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev}
 			if !contains(v.roster.voters, id) {
 				m.Body = []byte(id)
 			}
-			c.request(m)
+			if c.request(m) {
+				c.log.Info("a member was restarted", "addr", old.addr, "id", id, "before", old.id, "slot", l.path)
+			}
 		}
 		c.unregister(v, old.id)
 	}

@@ -77,6 +77,19 @@ func TestObserverTakesASlotThatIsOpened(t *testing.T) {
 	r.check()
 }
 
+// Who is cut off from a majority must not propose evictions: they would be decided when the others are long heard again.
+func TestWhoHearsNoMajorityEvictsNobody(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.cut["C"] = true
+	c := r.cores["C"]
+	for r.run(rigTimeout); c.engine.Silence("A") < rigTimeout+time.Second; r.turn() {
+		c.Take(Note{Kind: Report, From: "B", To: "C", Silent: []string{"A"}}) // B is heard, and does not hear C
+	}
+	for path := range c.requests {
+		assert.Equal(t, appliedPath("C"), path)
+	}
+}
+
 func TestSilentVoterIsEvictedAndItsSlotTaken(t *testing.T) {
 	r := founded(t, 3, 3)
 	r.join("D", "10.0.0.4:1", "A")
