@@ -46,6 +46,10 @@
 // server, once what it has asked it is answered, and tries the write at the
 // next one; only when all have refused does the write fail.
 //
+// A WAIT that comes too late for a server's history goes on at another one in
+// the same way: a server that has joined of late, or was away, lacks what
+// others have.
+//
 // # Never the past again
 //
 // A new server may be behind the one that was lost. Before it is asked

@@ -16,7 +16,7 @@ type exchange struct {
 	write      bool  // it is a SET or a DEL
 	repeatable bool  // a second copy does no harm
 	doubtful   bool  // a write of which a copy may have been applied
-	moves      int   // how many observers refused it
+	moves      int   // how many servers refused what others may do
 }
 
 // ask has a request answered. An error answer is an *Error.
@@ -94,16 +94,28 @@ func (x *exchange) explain(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 }
 
-// moveOn reports whether the answer is an observer's refusal to write and
-// there are other addresses to try, and then gives up the connection. It is
-// refused before it is proposed, so another may be asked.
+// moveOn reports whether the answer is a refusal of this one server and there
+// are other addresses to try, and then gives up the connection.
 func (c *Client) moveOn(x *exchange, resp *wire.Response) bool {
-	if resp.GetErrCode() != wire.Response_READONLY || x.moves >= len(c.cfg.Addrs)-1 {
+	if !x.onlyHere(resp) || x.moves >= len(c.cfg.Addrs)-1 {
 		return false
 	}
 	x.moves++
 	c.replace(x.call.cn, true)
 	return true
+}
+
+// onlyHere reports whether another server may do what this one refused: an
+// observer a write, before that is proposed; and one that came late to the
+// cluster, or was away, a WAIT for what its history lacks.
+func (x *exchange) onlyHere(resp *wire.Response) bool {
+	switch resp.GetErrCode() {
+	case wire.Response_READONLY:
+		return true
+	case wire.Response_TOO_LATE:
+		return x.req.GetVerb() == wire.Request_WAIT
+	}
+	return false
 }
 
 // answerError returns the error that an answer is, or nil.

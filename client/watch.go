@@ -11,8 +11,8 @@ import (
 //
 // It ends only when the loop breaks off, which frees the server of it, or
 // with an error, as the last pair: that of ctx; [ErrTooLate] if an event is
-// no longer in the server's history, because the watcher was too slow or away
-// too long; or a *[ConnError] if no address answered for [Config.RetryFor].
+// no longer in the history of any server, because the watcher was too slow or
+// away too long; or a *[ConnError] if no address answered for [Config.RetryFor].
 func (c *Client) Watch(ctx context.Context, glob string, rev int64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		for {

@@ -91,3 +91,40 @@ func TestWatchThatIsBrokenOffAsksForNoMore(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// A server that joined lately, or took a snapshot, lacks events that others have.
+func TestWatchGoesOnWhereHistoryIsLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		for _, addr := range []string{"a:1", "b:1"} {
+			n.serve(addr, func(p *remote) {
+				p.hello(20)
+				p.send(p.want(wire.Request_WAIT), refusal(wire.Response_TOO_LATE, ""))
+			})
+		}
+		n.serve("c:1", func(p *remote) {
+			p.hello(20)
+			p.send(p.want(wire.Request_WAIT), event(15, "/w/a", "1"))
+			p.rest()
+		})
+		for ev, err := range n.client("a:1", "b:1", "c:1").Watch(t.Context(), "/w/*", 15) {
+			assert.Equal(t, nil, err)
+			assert.Equal(t, int64(15), ev.Rev)
+			break
+		}
+		assert.Equal(t, []string{"a:1", "b:1", "c:1"}, n.dialled())
+	})
+}
+
+func TestWatchEndsWhenNobodyHasTheHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		for _, addr := range []string{"a:1", "b:1"} {
+			n.serve(addr, answering(wire.Request_WAIT, refusal(wire.Response_TOO_LATE, "")))
+		}
+		for _, err := range n.client("a:1", "b:1").Watch(t.Context(), "/w/*", 5) {
+			assert.Equal(t, true, errors.Is(err, client.ErrTooLate))
+		}
+		assert.Equal(t, []string{"a:1", "b:1"}, n.dialled())
+	})
+}
