@@ -114,6 +114,9 @@ var errTimeout = errors.New("timeout")
 
 func (c *client) finish(r *record, a answer, success func(answer)) {
 	r.returned = c.w.now
+	if c.w.out != nil {
+		c.w.trace("client %d had to wait %v at %v (%v)", c.number, (r.returned - r.called).Round(time.Millisecond), r.node, a.err)
+	}
 	switch {
 	case a.err == nil:
 		success(a)

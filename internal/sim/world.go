@@ -56,6 +56,9 @@ type Result struct {
 // Run runs one seed. A trace goes to out, unless that is nil.
 func Run(seed uint64, out io.Writer) Result { return newWorld(seed, out).live() }
 
+// Kind returns the kind of a seed's run, as in Result.
+func Kind(seed uint64) string { return newWorld(seed, nil).plan.kind() }
+
 // live is the whole run.
 func (w *world) live() (result Result) {
 	defer func() {

@@ -1,7 +1,7 @@
 // Command simulate runs seeds of the cluster simulation.
 //
-//	simulate -seeds 500 [-first 1]   run that many, print the failures and one closing line
-//	simulate -seed 42                run one, with a trace
+//	simulate -seeds 500 [-first 1] [-only "lan surge"]   run that many, print the failures and one closing line
+//	simulate -seed 42                                    run one, with a trace
 package main
 
 import (
@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ func main() {
 	first := flag.Uint64("first", 1, "the first of them")
 	seed := flag.Uint64("seed", 0, "run only this one, with a trace")
 	workers := flag.Int("workers", runtime.NumCPU(), "how many to run at a time")
+	only := flag.String("only", "", "run only those of them whose kind contains this: a latency, a drill, or both")
 	all := flag.Bool("v", false, "print a line for each seed")
 	until := flag.Bool("until", false, "stop at the first failure")
 	flag.Parse()
@@ -29,43 +31,60 @@ func main() {
 		finish(1, r.Err)
 	}
 	begun := time.Now()
-	ran, failures := run(*first, *seeds, *workers, *until, *all)
-	fmt.Printf("%d seeds, %d failures\n", ran, failures)
-	fmt.Fprintf(os.Stderr, "seeds %d to %d in %v\n", *first, *first+ran-1, time.Since(begun).Round(time.Millisecond))
-	if failures > 0 {
+	r := runner{next: *first, end: *first + *seeds, only: *only, until: *until, all: *all}
+	r.run(*workers)
+	fmt.Printf("%d seeds, %d failures\n", r.ran, r.failures)
+	fmt.Fprintf(os.Stderr, "seeds %d to %d in %v\n", *first, r.next-1, time.Since(begun).Round(time.Millisecond))
+	if r.failures > 0 {
 		os.Exit(1)
 	}
 }
 
-// run runs the seeds from first on, and returns how many it ran and how many failed.
-func run(first, seeds uint64, workers int, until, all bool) (ran, failures uint64) {
-	var mu sync.Mutex
+// runner runs seeds, several at a time.
+type runner struct {
+	mu            sync.Mutex
+	next, end     uint64 // seeds
+	only          string // of this kind
+	until         bool   // the first failure
+	all           bool   // are reported
+	ran, failures int
+}
+
+func (r *runner) run(workers int) {
 	var working sync.WaitGroup
 	for range max(1, workers) {
 		working.Go(func() {
-			for {
-				mu.Lock()
-				seed := first + ran
-				if ran == seeds || until && failures > 0 {
-					mu.Unlock()
-					return
-				}
-				ran++
-				mu.Unlock()
-				r := sim.Run(seed, nil)
-				mu.Lock()
-				if r.Err != nil {
-					failures++
-				}
-				if r.Err != nil || all {
-					report(r)
-				}
-				mu.Unlock()
+			for seed, ok := r.take(); ok; seed, ok = r.take() {
+				r.took(sim.Run(seed, nil))
 			}
 		})
 	}
 	working.Wait()
-	return ran, failures
+}
+
+// take returns the next seed to run, if there is one.
+func (r *runner) take() (seed uint64, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.next < r.end && !(r.until && r.failures > 0) {
+		r.next++
+		if r.only == "" || strings.Contains(sim.Kind(r.next-1), r.only) {
+			r.ran++
+			return r.next - 1, true
+		}
+	}
+	return 0, false
+}
+
+func (r *runner) took(result sim.Result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if result.Err != nil {
+		r.failures++
+	}
+	if result.Err != nil || r.all {
+		report(result)
+	}
 }
 
 func report(r sim.Result) {
