@@ -268,7 +268,7 @@ func (c *Core) apply(d consensus.Decision) {
 	ruled := c.engine.Writable()
 	c.engine.Applied(d.Instance, c.voters())
 	if now := c.engine.Writable(); now != ruled {
-		c.promoted(d.Instance, now)
+		c.promoted(d.Instance+c.engine.Window()-1, now)
 	}
 	for _, tag := range d.Barriers {
 		c.settle(tag, store.Event{}, nil)
@@ -294,15 +294,15 @@ func (c *Core) voters() []string {
 	return c.roster.voters
 }
 
-// promoted is called when this node becomes a voter, or is one no more, as of an instance.
-func (c *Core) promoted(instance uint64, voter bool) {
-	c.leaving.until = instance + c.engine.Window() - 1
+// promoted is called when this node becomes a voter, or is one no more, beyond an instance.
+func (c *Core) promoted(until uint64, voter bool) {
+	c.leaving.until = until
 	c.pulseAt = c.now
 	c.changes++
 	if voter {
-		c.log.Info("this node is a voter now", "instance", instance)
+		c.log.Info("this node is a voter now", "beyond", until)
 	} else {
-		c.log.Info("this node is an observer now", "instance", instance)
+		c.log.Info("this node is an observer now", "beyond", until)
 	}
 }
 

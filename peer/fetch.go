@@ -172,13 +172,13 @@ func (f *fetching) add(p *Part) error {
 
 // install goes on from a snapshot, if that is newer than what we have.
 func (c *Core) install(head *Part, b *store.Builder) error {
-	before := uint64(0)
+	before, ruled := uint64(0), false
 	if c.engine == nil {
 		if err := c.begin(head.Snapshot); err != nil {
 			return err
 		}
 	} else {
-		before = c.engine.LastApplied()
+		before, ruled = c.engine.LastApplied(), c.engine.Writable()
 		newer, err := c.engine.Install(head.Snapshot)
 		if !newer || err != nil {
 			return err
@@ -193,6 +193,12 @@ func (c *Core) install(head *Part, b *store.Builder) error {
 	c.dutyAt = c.now
 	c.founding = nil
 	c.changes++
+	eras := head.Snapshot.Eras
+	until := max(c.leaving.until, head.Snapshot.Instance, eras[len(eras)-1].From-1) // we may have ruled up to there
+	if now := c.engine.Writable(); now != ruled {
+		c.promoted(until, now)
+	}
+	c.leaving.until = until
 	c.log.Info("took a snapshot", "instance", head.Snapshot.Instance, "before", before, "rev", head.Rev, "files", head.Files)
 	return nil
 }

@@ -80,6 +80,7 @@ func (c *Core) successorsApplied(v *view) (n int) {
 func (c *Core) Escape(cluster string) {
 	c.cluster = cluster
 	c.escaping = true
+	c.source, c.fetching = source{}, nil // those snapshots name former voters
 	c.engine.Escape()
 	c.log.Warn("escaped from a lost majority: this node is the cluster now", "cluster", cluster)
 	for c.advance() {

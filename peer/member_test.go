@@ -285,6 +285,22 @@ func TestEscapeFromALostMajority(t *testing.T) {
 	r.check()
 }
 
+// A snapshot that was kept for others before the escape names the former voters: nobody may begin with it.
+func TestEscapeForgetsTheSnapshotsThatItKept(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.join("D", "10.0.0.4:1", "C")
+	r.run(100 * time.Millisecond)
+	for _, id := range []string{"A", "B", "D"} {
+		r.kill(id)
+	}
+	r.cores["C"].Escape("SECOND")
+	r.until("C takes writes alone", 5*time.Second, r.areVoters("C"))
+	r.join("E", "10.0.0.5:1", "C")
+	r.until("E is a voter", 5*time.Second, r.areVoters("C", "E"))
+	assert.Equal(t, uint64(0), r.cores["E"].Counters().Dropped)
+	r.check()
+}
+
 func TestStragglerTakesASnapshot(t *testing.T) {
 	r := founded(t, 3, 3)
 	r.cut["C"] = true

@@ -149,3 +149,20 @@ func (c *Core) Associates() []Voter {
 	}
 	return with
 }
+
+// Position returns where consensus stands: the last instance applied, and the voters of every instance in the window
+// after it. It is the zero value as long as there is no first snapshot.
+func (c *Core) Position() consensus.Snapshot {
+	if c.engine == nil {
+		return consensus.Snapshot{}
+	}
+	return c.engine.Snapshot()
+}
+
+// Counters returns what consensus counted.
+func (c *Core) Counters() consensus.Counters {
+	if c.engine == nil {
+		return consensus.Counters{}
+	}
+	return c.engine.Counters()
+}
