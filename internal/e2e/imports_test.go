@@ -34,7 +34,7 @@ var mayImport = map[string]string{
 	"internal/wire":    "",
 	"internal/version": "",
 	"internal/e2e":     "",
-	"internal/sim":     "consensus peer",
+	"internal/sim":     "consensus peer store",
 
 	"internal/sim/simulate": "internal/sim",
 	"internal/sim/figures":  "internal/sim",

@@ -1,79 +1,130 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ha/doozerd/consensus"
+	"github.com/ha/doozerd/store"
 )
 
-// checker compares what happens with what was promised. It knows instances, revs and operations, and
-// nothing of how they are agreed on.
+// checker compares what happens with what was promised. It knows revs, files and operations, and nothing of how they are
+// agreed on.
 type checker struct {
-	w        *world
-	batches  map[uint64]string // by instance: what the first to apply it saw
-	writes   map[int64]op      // by rev
-	revs     map[uint64]int64  // by operation
-	outcomes map[uint64]outcome
-	happened map[uint64]time.Duration // when an operation was first applied anywhere
-	refused  map[uint64]bool          // operations that were answered "not done"
-	history  []*record                // of operations that ended
-	ops      uint64
-	spoken   int // messages
-	ended    int
-	unknown  int
+	w         *world
+	histories map[string]*history // by the id of the cluster
+	current   *history            // of the cluster that goes on
+	refused   map[string]bool     // marks of writes that were answered "not done"
+	records   []*record           // of operations that ended
+	ops       uint64
+	spoken    int // messages
+	ended     int
+	unknown   int
 }
 
 // record is one operation as its client saw it.
 type record struct {
 	client           int
 	node             *node // asked
+	in               *history
 	read             bool
 	op               op
-	expected         string // the value that a guarded write was to replace
 	called, returned time.Duration
 	unknown          bool    // it may have happened, or happen yet
 	outcome          outcome // of a write
-	value            string  // read
-	turn             int     // of a write among those to its key
+	seen             file    // read
+	turn             int     // of a write among those to its path
+}
+
+// op is a write as its client wants it. Mark is unique in a run.
+type op struct {
+	mark  string
+	kind  store.Op
+	path  string
+	guard int64
+}
+
+// outcome is what became of a write.
+type outcome struct {
+	rev int64
+	ok  bool // false: the guard did not pass
 }
 
 func newChecker() *checker {
-	return &checker{
-		batches: map[uint64]string{}, writes: map[int64]op{}, revs: map[uint64]int64{},
-		outcomes: map[uint64]outcome{}, refused: map[uint64]bool{}, happened: map[uint64]time.Duration{},
-	}
+	return &checker{histories: map[string]*history{}, refused: map[string]bool{}}
 }
 
-func (c *checker) newOp() uint64 {
+func (c *checker) newOp(kind store.Op, path string, guard int64) op {
 	c.ops++
-	return c.ops
+	return op{fmt.Sprint("v", c.ops), kind, path, guard}
 }
 
-// decided: one agreed history, in order, without gaps.
-func (c *checker) decided(n *node, d consensus.Decision) {
-	if d.Instance != n.engine.LastApplied()+1 {
-		c.w.fail("%s was handed instance %d after %d", n.id, d.Instance, n.engine.LastApplied())
+// historyOf returns the history of a cluster. There is one, unless somebody escapes.
+func (c *checker) historyOf(cluster string) *history {
+	h := c.histories[cluster]
+	if h == nil {
+		h = newHistory(cluster)
+		c.histories[cluster] = h
 	}
-	seen := fmt.Sprintf("%s#%d %q", d.Batch.Proposer, d.Batch.Seq, d.Batch.Mutations)
-	if first, ok := c.batches[d.Instance]; !ok {
-		c.batches[d.Instance] = seen
-	} else if first != seen {
-		c.w.fail("%s decided %s at instance %d, another node %s", n.id, seen, d.Instance, first)
+	return h
+}
+
+// applied: one agreed history, dense; each write in it once, and none that was refused.
+func (c *checker) applied(n *node, e store.Event) {
+	h := n.in
+	switch next := int64(len(h.events)) + 1; {
+	case e.Rev > next:
+		c.w.fail("%s applied rev %d, and nobody rev %d", n.id, e.Rev, next)
+	case e.Rev < next:
+		if first := h.events[e.Rev-1].Event; !sameEvent(first, e) {
+			c.w.fail("%s has %s at rev %d, another node %s", n.id, eventString(e), e.Rev, eventString(first))
+		}
+	default:
+		c.first(n, h, e)
 	}
 }
 
-// applied: each rev is one operation, each operation has one rev.
-func (c *checker) applied(n *node, o op, out outcome) {
-	if first, ok := c.writes[out.rev]; !ok {
-		c.writes[out.rev] = o
-	} else if first != o {
-		c.w.fail("%s has %v at rev %d, another node %v", n.id, o, out.rev, first)
+// first takes in an event that nobody has applied before.
+func (c *checker) first(n *node, h *history, e store.Event) {
+	c.membership(n, h, e)
+	if c.w.out != nil {
+		c.w.trace("%s applies %d: %s", n.id, e.Rev, eventString(e))
 	}
-	if rev, ok := c.revs[o.Number]; !ok {
-		c.revs[o.Number], c.outcomes[o.Number], c.happened[o.Number] = out.rev, out, c.w.now
-	} else if rev != out.rev {
-		c.w.fail("%s applied operation %d at rev %d and at rev %d", n.id, o.Number, rev, out.rev)
+	h.events = append(h.events, agreed{e, c.w.now})
+	if before := h.note(e); before != 0 {
+		c.w.fail("%s was applied at rev %d and at rev %d", eventString(e), before, e.Rev)
+	}
+	if strings.HasPrefix(e.Path, keyDir) && e.Op == store.Set && c.refused[markOf(e.Body)] {
+		c.w.fail("%s was refused and has rev %d", eventString(e), e.Rev)
+	}
+	if c.current == nil {
+		c.current = h
+	} else if h != c.current && h.parent == nil && strings.HasPrefix(e.Path, keyDir) {
+		c.w.fail("%s writes in cluster %s, and there is %s", n.id, h.cluster, c.current.cluster)
+	}
+}
+
+func sameEvent(a, b store.Event) bool {
+	return a.Rev == b.Rev && a.Op == b.Op && a.Path == b.Path && bytes.Equal(a.Body, b.Body) && (a.Err == nil) == (b.Err == nil)
+}
+
+func eventString(e store.Event) string {
+	switch {
+	case e.Err != nil:
+		return "failure: " + e.Err.Error()
+	case e.Op == store.Del:
+		return "del " + e.Path
+	}
+	return fmt.Sprintf("set %s %.20q", e.Path, e.Body)
+}
+
+// walked keeps a whole version that n showed to somebody.
+func (c *checker) walked(n *node, tree *store.Snapshot) {
+	if tree.Rev() > 0 {
+		n.in.walks = append(n.in.walks, walk{n, tree})
 	}
 }
 
@@ -84,11 +135,35 @@ func (c *checker) sent(m consensus.Message) {
 	}
 }
 
-// settled reports whether nothing is under way any more and all nodes are equal.
-func (c *checker) settled(w *world) bool { return w.now > loadTime && c.unsettled(w) == "" }
+// acknowledge holds the answer to a write to what happened at its rev.
+func (c *checker) acknowledge(r *record, e store.Event) {
+	h := r.in
+	if e.Rev < 1 || e.Rev > int64(len(h.events)) || !sameEvent(h.events[e.Rev-1].Event, e) {
+		c.w.fail("%+v was answered with %s, at rev %d", r.op, eventString(e), e.Rev)
+		return
+	}
+	done := e.Err == nil && e.Op == r.op.kind && e.Path == r.op.path && (e.Op == store.Del || markOf(e.Body) == r.op.mark)
+	if !done && e.Err == nil {
+		c.w.fail("%+v was answered with the event of another: %s, at rev %d", r.op, eventString(e), e.Rev)
+	}
+	r.outcome = outcome{e.Rev, done}
+}
 
-// unsettled says what keeps the run from being settled.
+// refuse notes that a write was answered "not done".
+func (c *checker) refuse(o op) {
+	c.refused[o.mark] = true
+	for _, h := range c.histories {
+		if rev := h.revs[o.mark]; rev > 0 {
+			c.w.fail("%+v was refused and has rev %d", o, rev)
+		}
+	}
+}
+
+// unsettled says what keeps the run from being settled, "" if nothing does.
 func (c *checker) unsettled(w *world) string {
+	if w.now <= w.loadEnd {
+		return "there is still load"
+	}
 	for _, cl := range w.clients {
 		if cl.busy || cl.done == 0 {
 			return fmt.Sprintf("client %d waits for %v", cl.number, cl.home)
@@ -96,11 +171,52 @@ func (c *checker) unsettled(w *world) string {
 	}
 	alive := w.healthy()
 	for _, n := range alive {
-		if n.engine.LastApplied() != alive[0].engine.LastApplied() {
-			return fmt.Sprintf("%v, %v", alive[0], n)
-		}
-		if len(n.waiting) > 0 {
+		switch {
+		case !n.joined():
+			return fmt.Sprintf("%v has not joined", n)
+		case n.in != c.current:
+			return fmt.Sprintf("%v is not in %s", n, c.current.cluster)
+		case n.tree().Rev() < w.lately.old():
+			return fmt.Sprintf("%v, and rev %d is old", n, w.lately.old())
+		case len(n.waiting) > 0:
 			return fmt.Sprintf("%v never answered %d proposals", n, len(n.waiting))
+		}
+	}
+	if w.plan.drill != "" {
+		return ""
+	}
+	return c.unsettledMembers(w, alive)
+}
+
+// unsettledMembers: who lives is registered, and a voter as far as there are slots; nobody else is registered.
+func (c *checker) unsettledMembers(w *world, alive []*node) string {
+	h := c.current
+	free, voters := 0, map[string]bool{}
+	for _, id := range h.slots {
+		if id == "" {
+			free++
+		} else if h.addrs[id] != "" {
+			voters[id] = true
+		}
+	}
+	observers := 0
+	for _, n := range alive {
+		switch {
+		case n.leaving:
+		case h.addrs[n.id] == "":
+			return fmt.Sprintf("%v is not registered", n)
+		case n.writable() != voters[n.id]:
+			return fmt.Sprintf("%v takes writes: %v, and has a slot: %v", n, n.writable(), voters[n.id])
+		case !voters[n.id]:
+			observers++
+		}
+	}
+	if free > 0 && observers > 0 && len(voters) < consensus.MaxVoters {
+		return fmt.Sprintf("%d slots are free, and there are %d observers", free, observers)
+	}
+	for id := range h.addrs {
+		if n := w.byID[id]; n == nil || n.dead {
+			return fmt.Sprintf("%s is gone, and registered", id)
 		}
 	}
 	return ""
@@ -108,33 +224,79 @@ func (c *checker) unsettled(w *world) string {
 
 // final looks at the whole run.
 func (c *checker) final(w *world) {
-	if w.failed() {
-		return
-	}
-	alive := w.healthy()
-	for _, n := range alive {
-		if !n.machine.equal(alive[0].machine) {
-			w.fail("%v and %v differ", alive[0], n)
+	for _, check := range []func(*world){c.equal, c.acknowledged, c.rescued, c.counters, c.prompt, c.undisturbed, c.watches, c.walks, c.linearizable} {
+		if !w.failed() {
+			check(w)
 		}
-	}
-	c.acknowledged(w)
-	c.counters(w)
-	c.prompt(w)
-	if !w.failed() {
-		c.linearizable(w)
 	}
 }
 
-// acknowledged: every answer given is in the agreed history, every refusal is not.
-func (c *checker) acknowledged(w *world) {
-	for _, r := range c.history {
-		if !r.read && !r.unknown && c.outcomes[r.op.Number] != r.outcome {
-			w.fail("operation %d was acknowledged as %v and is %v", r.op.Number, r.outcome, c.outcomes[r.op.Number])
+// equal: nodes at one rev have one tree, whose store is sound.
+func (c *checker) equal(w *world) {
+	for _, n := range w.alive() {
+		if n.core == nil {
+			continue
+		}
+		c.walked(n, n.tree())
+		if err := n.core.Store().Check(); err != nil {
+			w.fail("%s: %v", n.id, err)
 		}
 	}
-	for number := range c.ops {
-		if c.refused[number] && c.revs[number] != 0 {
-			w.fail("operation %d was refused and has rev %d", number, c.revs[number])
+}
+
+func (c *checker) walks(w *world) {
+	for _, h := range c.clusters() {
+		h.checkWalks(w)
+	}
+}
+
+// clusters are the histories, parents first.
+func (c *checker) clusters() (all []*history) {
+	for _, h := range c.histories {
+		all = append(all, h)
+	}
+	slices.SortFunc(all, func(a, b *history) int { return strings.Compare(a.cluster, b.cluster) })
+	slices.SortStableFunc(all, func(a, b *history) int { return a.depth() - b.depth() })
+	return all
+}
+
+func (h *history) depth() int {
+	if h.parent == nil {
+		return 0
+	}
+	return h.parent.depth() + 1
+}
+
+// acknowledged: every answer given is in the history that goes on, unless a majority was lost with it.
+func (c *checker) acknowledged(w *world) {
+	for _, r := range c.records {
+		if r.read || r.unknown || !r.outcome.ok || c.current.has(r) {
+			continue
+		}
+		if r.in == c.current || r.in.depth() >= c.current.depth() || r.outcome.rev <= c.current.fork {
+			w.fail("%+v was acknowledged at rev %d, and is gone", r.op, r.outcome.rev)
+		}
+	}
+}
+
+// has reports whether what r did is in h.
+func (h *history) has(r *record) bool {
+	if r.op.kind == store.Del {
+		return slices.Contains(h.dels[r.op.path], r.outcome.rev)
+	}
+	return h.revs[r.op.mark] > 0
+}
+
+// rescued: an escape keeps all that the survivor had a part in.
+func (c *checker) rescued(w *world) {
+	e := w.escape
+	if e == nil {
+		return
+	}
+	for _, r := range c.records {
+		known := r.returned < e.strandedAt || r.node == e.writer && r.returned < e.at-2*time.Millisecond
+		if known && !r.read && !r.unknown && r.outcome.ok && r.op.kind == store.Set && c.current.revs[r.op.mark] == 0 {
+			w.fail("%+v was acknowledged by %v at %v, accepted by the survivor and lost by its escape", r.op, r.node, r.returned)
 		}
 	}
 }
@@ -142,8 +304,24 @@ func (c *checker) acknowledged(w *world) {
 // counters: nodes that keep the rules never find one broken.
 func (c *checker) counters(w *world) {
 	for _, n := range w.nodes {
-		if k := n.engine.Counters(); k.Dropped > 0 || k.Conflicts > 0 {
+		if n.core == nil {
+			continue
+		}
+		if k := n.core.Counters(); k.Dropped > 0 || k.Conflicts > 0 {
 			w.fail("%s dropped %d messages, %d of them conflicting decisions", n.id, k.Dropped, k.Conflicts)
+		}
+	}
+}
+
+// undisturbed: in some drills nobody is to lose a slot or its registration.
+func (c *checker) undisturbed(w *world) {
+	if !w.plan.undisturbed() || c.current == nil {
+		return
+	}
+	for _, e := range c.current.events[w.begun:] {
+		if e.Err == nil && (strings.HasPrefix(e.Path, calDir) || isAddr(e.Path) && e.Op == store.Del) {
+			w.fail("nobody was to be disturbed in a drill, %s, and rev %d is %s", w.plan.kind(), e.Rev, eventString(e.Event))
+			return
 		}
 	}
 }
@@ -152,7 +330,7 @@ func (c *checker) counters(w *world) {
 func (c *checker) latency() (mean, longest time.Duration) {
 	var sum time.Duration
 	ops := 0
-	for _, r := range c.history {
+	for _, r := range c.records {
 		if r.node == c.w.sick {
 			continue
 		}
@@ -195,7 +373,9 @@ func (c *checker) prompt(w *world) {
 	}
 	quarrels := uint64(0)
 	for _, n := range w.nodes {
-		quarrels += n.engine.Counters().Rejected
+		if n.core != nil {
+			quarrels += n.core.Counters().Rejected
+		}
 	}
 	if ok && quarrels > maxQuarrels {
 		w.fail("nodes got in each other's way %d times in a drill: %s", quarrels, w.plan.kind())

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/ha/doozerd/consensus"
+	"github.com/ha/doozerd/peer"
+	"github.com/ha/doozerd/store"
 )
 
 // patience of a client with one operation; after it the outcome is unknown and it turns to another node.
@@ -16,7 +18,8 @@ type client struct {
 	w      *world
 	number int
 	home   *node
-	done   int // operations
+	in     *history // of the cluster that home was in
+	done   int      // operations
 	busy   bool
 	known  map[string]file // what it last read or wrote
 	seen   int64           // the newest rev read at home
@@ -24,83 +27,139 @@ type client struct {
 
 // next does an operation, while there is load.
 func (c *client) next() {
-	if c.w.now > loadTime && c.done > 0 {
+	if c.w.now > c.w.loadEnd && c.done > 0 {
 		return
 	}
-	if c.home == nil || c.home.dead || c.home == c.w.sick {
+	if c.home == nil || c.home.dead || c.home == c.w.sick || c.in != c.home.in {
 		c.move()
 	}
+	if c.home == nil || !c.home.joined() {
+		c.home = nil
+		c.w.after(100*time.Millisecond, c.next)
+		return
+	}
 	c.done++
-	key := fmt.Sprint("k", c.w.rand.IntN(c.w.plan.keys))
-	switch dice := c.w.rand.IntN(10); {
-	case dice < 5 || c.w.now > loadTime:
-		c.write(key, clobber, "")
-	case dice < 7:
-		known := c.known[key]
-		c.write(key, known.rev, known.value)
-	case dice < 9:
-		c.readBehindBarrier(key)
+	path := c.w.somePath()
+	switch dice := c.w.rand.IntN(20); {
+	case dice < 9 || c.w.now > c.w.loadEnd:
+		c.write(store.Set, path, store.Clobber)
+	case dice < 10:
+		c.write(store.Set, path, store.Missing)
+	case dice < 13:
+		c.write(store.Set, path, c.known[path].rev)
+	case dice < 14:
+		c.write(store.Del, path, pick(c.w.rand, store.Clobber, c.known[path].rev))
+	case dice < 18:
+		c.readBehindBarrier(path)
+	case dice < 19:
+		c.walk()
 	default:
-		c.read(key)
+		c.read(path)
 	}
 }
+
+func (w *world) somePath() string { return fmt.Sprint(keyDir, w.rand.IntN(w.plan.keys)) }
 
 // move turns to another node.
 func (c *client) move() {
-	c.home = pick(c.w.rand, c.w.healthy()...)
+	c.home = c.w.someHome()
 	c.seen = 0
+	if c.home != nil && c.in != c.home.in { // a cluster that goes on after an escape has revs of its own
+		c.in = c.home.in
+		clear(c.known)
+	}
 }
 
-// write sets key, unconditionally or if its rev is still the one known.
-func (c *client) write(key string, guard int64, expected string) {
-	o := op{Number: c.w.check.newOp(), Key: key, Guard: guard}
-	o.Value = fmt.Sprint("v", o.Number)
-	r := &record{client: c.number, op: o, expected: expected, called: c.w.now}
-	c.start(r, func(done func(answer)) { c.home.propose(o, done) }, func(a answer) {
-		r.outcome = a.outcome
-		if a.outcome.ok {
-			c.learn(key, file{o.Value, a.outcome.rev})
-		} else {
-			delete(c.known, key)
+// someHome returns a node that a client finds, or nil.
+func (w *world) someHome() *node {
+	healthy := w.healthy()
+	if len(healthy) == 0 {
+		return nil
+	}
+	return pick(w.rand, healthy...)
+}
+
+// write sets or deletes a file, unconditionally or if its rev is still the one known.
+func (c *client) write(kind store.Op, path string, guard int64) {
+	o := c.w.check.newOp(kind, path, guard)
+	m := store.Mutation{Op: kind, Path: path, Guard: guard}
+	if kind == store.Set {
+		m.Body = c.w.body(o.mark)
+	}
+	r := &record{client: c.number, op: o}
+	c.start(r, func(done func(answer)) { c.home.propose(m, done) }, func(a answer) {
+		c.w.check.acknowledge(r, a.event)
+		switch {
+		case !r.outcome.ok:
+			delete(c.known, path)
+		case kind == store.Set:
+			c.learn(path, file{o.mark, r.outcome.rev})
+		default:
+			c.learn(path, file{})
 		}
 	})
 }
 
+// body is what is written: its mark, and in some runs a lot more.
+func (w *world) body(mark string) []byte {
+	if w.plan.large == 0 || w.nodesRand.IntN(largeShare) > 0 {
+		return []byte(mark)
+	}
+	body := make([]byte, w.plan.large)
+	copy(body, mark+" ")
+	return body
+}
+
+// largeShare is how many writes there are to a large one, where there are any.
+const largeShare = 8
+
 // readBehindBarrier is NOP, then GET: it must see everything acknowledged before.
-func (c *client) readBehindBarrier(key string) {
+func (c *client) readBehindBarrier(path string) {
 	home := c.home
-	r := &record{client: c.number, read: true, op: op{Key: key}, called: c.w.now}
+	r := &record{client: c.number, read: true, op: op{path: path}}
 	c.start(r, home.barrier, func(answer) {
-		f := home.machine.files[key]
-		r.value = f.value
-		c.learn(key, f)
+		r.seen = fileAt(home.tree(), path)
+		c.learn(path, r.seen)
 	})
 }
 
 // read is a GET alone: it may be behind, but never goes back.
-func (c *client) read(key string) {
-	if rev := c.home.machine.rev; rev < c.seen {
-		c.w.fail("client %d read rev %d at %s after %d", c.number, rev, c.home.id, c.seen)
-	}
-	c.seen = c.home.machine.rev
-	c.learn(key, c.home.machine.files[key])
+func (c *client) read(path string) {
+	c.looks()
+	c.learn(path, fileAt(c.home.tree(), path))
 	c.pause()
 }
 
-func (c *client) learn(key string, f file) {
+// walk reads everything at one rev.
+func (c *client) walk() {
+	c.looks()
+	c.w.check.walked(c.home, c.home.tree())
+	c.pause()
+}
+
+func (c *client) looks() {
+	rev := c.home.tree().Rev()
+	if rev < c.seen {
+		c.w.fail("client %d read rev %d at %s after %d", c.number, rev, c.home.id, c.seen)
+	}
+	c.seen = rev
+}
+
+func (c *client) learn(path string, f file) {
 	if c.known == nil {
 		c.known = map[string]file{}
 	}
-	c.known[key] = f
+	c.known[path] = f
 }
 
 // start begins r, and ends it with the answer or the timeout, whichever comes first.
 func (c *client) start(r *record, begin func(func(answer)), success func(answer)) {
 	c.busy = true
-	r.node = c.home
+	r.node, r.in, r.called = c.home, c.home.in, c.w.now
 	over := false
 	end := func(a answer) {
 		if over {
+			c.late(r, a)
 			return
 		}
 		over, c.busy = true, false
@@ -108,6 +167,18 @@ func (c *client) start(r *record, begin func(func(answer)), success func(answer)
 	}
 	c.w.after(clientTimeout, func() { end(answer{err: errTimeout}) })
 	begin(end)
+}
+
+// late is an answer for which the client did not wait. What it says must be true all the same.
+func (c *client) late(r *record, a answer) {
+	if !r.read && refuses(a.err) && r.unknown {
+		c.w.check.refuse(r.op)
+	}
+}
+
+// refuses reports whether err says that nothing was done.
+func refuses(err error) bool {
+	return errors.Is(err, peer.ErrReadOnly) || errors.Is(err, peer.ErrNoMajority) || errors.Is(err, consensus.ErrBusy)
 }
 
 var errTimeout = errors.New("timeout")
@@ -119,19 +190,24 @@ func (c *client) finish(r *record, a answer, success func(answer)) {
 	}
 	switch {
 	case a.err == nil:
+		r.in = r.node.in // it may have escaped meanwhile
 		success(a)
 		c.w.check.ended++
-		c.w.check.history = append(c.w.check.history, r)
-	case errors.Is(a.err, consensus.ErrReadOnly) || errors.Is(a.err, consensus.ErrBusy):
-		c.w.check.refused[r.op.Number] = true
+		c.w.check.records = append(c.w.check.records, r)
+	case refuses(a.err):
+		if !r.read {
+			c.w.check.refuse(r.op)
+		}
 		c.move()
-	default:
+	case errors.Is(a.err, peer.ErrOutcomeUnknown) || errors.Is(a.err, errTimeout) || errors.Is(a.err, errGone):
 		r.unknown = true
 		c.w.check.unknown++
-		c.w.check.history = append(c.w.check.history, r)
+		c.w.check.records = append(c.w.check.records, r)
 		c.move()
+	default:
+		c.w.fail("%+v at %v ended with %v", r.op, r.node, a.err)
 	}
-	if c.w.now > loadTime && a.err != nil {
+	if c.w.now > c.w.loadEnd && a.err != nil {
 		c.done = 0 // the last one must succeed
 	}
 	c.pause()

@@ -1,9 +1,8 @@
 package sim
 
 import (
-	"errors"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ha/doozerd/consensus"
@@ -13,7 +12,7 @@ import (
 func (w *world) mishap() {
 	kinds := []func(){
 		w.partition, w.partition, w.cutOneWay, w.cutOneWay, w.cutLink, w.pauseOne, w.pauseOne, w.slowOne,
-		w.jumpClock, w.crashOne, w.crashOne, w.crashOne, w.addVoter, w.removeVoter, w.addObserver,
+		w.jumpClock, w.crashOne, w.crashOne, w.crashOne, w.crashSome,
 	}
 	kinds[w.rand.IntN(len(kinds))]()
 }
@@ -43,10 +42,12 @@ func (w *world) partition() {
 		}
 	}
 	w.trace("partition %v | %v", left, right)
+	w.troubled = w.now
 	w.network.cut(left, right, true)
 	w.network.cut(right, left, true)
 	w.forAWhile(3*time.Second, func() {
 		w.trace("partition ends")
+		w.troubled = w.now
 		w.network.cut(left, right, false)
 		w.network.cut(right, left, false)
 	})
@@ -62,6 +63,7 @@ func (w *world) cutOneWay() {
 	w.network.cut(from, to, true)
 	w.forAWhile(4*time.Second, func() {
 		w.trace("one way cut ends")
+		w.troubled = w.now
 		w.network.cut(from, to, false)
 	})
 }
@@ -72,6 +74,7 @@ func (w *world) cutLink() {
 	w.network.cut(a, b, true)
 	w.network.cut(b, a, true)
 	w.forAWhile(5*time.Second, func() {
+		w.troubled = w.now
 		w.network.cut(a, b, false)
 		w.network.cut(b, a, false)
 	})
@@ -96,25 +99,51 @@ func (w *world) slowOne() {
 	n := w.someone()
 	n.slow = between(w.rand, 5*time.Millisecond, 300*time.Millisecond)
 	w.trace("%s slow by %v", n.id, n.slow)
-	w.forAWhile(4*time.Second, func() { n.slow = 0 })
+	w.forAWhile(4*time.Second, func() {
+		n.slow = 0
+		n.trouble()
+	})
 }
 
 func (w *world) jumpClock() {
 	n := w.someone()
 	n.local += between(w.rand, 0, time.Minute)
 	n.rate = pick(w.rand, 0.5, 1, 1, 2)
+	w.troubled = w.now // it may think others slow, too
 	w.trace("%s's clock jumps, rate %v", n.id, n.rate)
 }
 
-// crashOne ends a process for good, if its voters can stand it: a majority lost at once is lost.
-func (w *world) crashOne() {
-	n := w.someone()
+// crashOne ends a process, if its voters can stand it: a majority lost at once is lost. Mostly another is started in its
+// place.
+func (w *world) crashOne() { w.crash(w.someone()) }
+
+// crashSome ends several at once, as many as can be lost.
+func (w *world) crashSome() {
+	for range 1 + w.rand.IntN(4) {
+		w.crashOne()
+	}
+}
+
+func (w *world) crash(n *node) {
 	if !w.canLose(n) {
 		return
 	}
 	w.trace("%s crashes", n.id)
 	n.crash()
-	w.after(between(w.rand, 0, 2*time.Second), func() { w.replace(n.id) })
+	switch w.rand.IntN(8) {
+	case 0: // for good
+	case 1:
+		w.after(between(w.rand, 0, 2*time.Second), func() { w.join(w.newAddr()) })
+	default:
+		w.after(between(w.rand, 0, 2*time.Second), func() { w.restart(n) })
+	}
+}
+
+// restart starts a process at the address of one that ended, unless somebody did so before.
+func (w *world) restart(n *node) {
+	if w.at[n.addr] == n && n.dead {
+		w.join(n.addr)
+	}
 }
 
 // closeLinks lets the others know that n's process has ended.
@@ -132,17 +161,15 @@ func (w *world) closeLinks(n *node) {
 // suspectSomeone closes the links to a living process, as a proxy between would that is restarted.
 func (w *world) suspectSomeone() { w.closeLinks(pick(w.links, w.alive()...)) }
 
-// canLose reports whether every set of voters that some living node knows, or may come to know, keeps a majority without n.
+// canLose reports whether every set of voters that some living node knows, or may come to know, keeps a majority without n,
+// and goes on to keep it if those are evicted that are silent now.
 func (w *world) canLose(n *node) bool {
-	alive := w.alive()
-	if len(alive) < 2 {
+	if !w.dispensable(n) {
 		return false
 	}
-	for _, m := range alive {
-		for _, era := range m.engine.Snapshot().Eras {
-			if !w.majorityLives(era.Voters, n) {
-				return false
-			}
+	for _, m := range w.alive() {
+		if m != n && m.writable() && !w.majorityLives(w.heardBy(m, lastEra(m.core.Position())), n) {
+			return false
 		}
 	}
 	for _, voters := range w.proposed {
@@ -153,73 +180,67 @@ func (w *world) canLose(n *node) bool {
 	return true
 }
 
+// dispensable reports whether, without n, all that was decided can be found out, and more be decided.
+func (w *world) dispensable(n *node) bool {
+	return !slices.ContainsFunc(w.needed(n), func(voters []string) bool { return !w.majorityLives(voters, n) })
+}
+
+// decisive reports whether that would be so, were it not for n.
+func (w *world) decisive(n *node) bool {
+	return slices.ContainsFunc(w.needed(n), func(voters []string) bool { return w.majorityLives(voters, nil) && !w.majorityLives(voters, n) })
+}
+
+// needed are the sets of voters of instances that nobody but n has applied yet.
+func (w *world) needed(n *node) (sets [][]string) {
+	applied, eras := uint64(0), map[uint64][]string{}
+	for _, m := range w.alive() {
+		if m.core == nil || m.in != n.in {
+			continue
+		}
+		position := m.core.Position()
+		if m != n {
+			applied = max(applied, position.Instance)
+		}
+		for _, era := range position.Eras {
+			eras[era.From] = era.Voters
+		}
+	}
+	begins := slices.Sorted(maps.Keys(eras))
+	for k, from := range begins {
+		if k+1 == len(begins) || begins[k+1] > applied+1 {
+			sets = append(sets, eras[from])
+		}
+	}
+	return sets
+}
+
+func lastEra(s consensus.Snapshot) []string {
+	if len(s.Eras) == 0 {
+		return nil
+	}
+	return s.Eras[len(s.Eras)-1].Voters
+}
+
+// heardBy are those of voters that m does not think of evicting.
+func (w *world) heardBy(m *node, voters []string) []string {
+	heard := slices.Clone(voters)
+	for _, s := range m.core.Status().Members {
+		if s.Voter && s.Known && s.Silence > w.plan.timeout/2 {
+			heard = without(heard, s.ID)
+		}
+	}
+	return heard
+}
+
+// majorityLives reports whether a majority of voters is there without one of them.
 func (w *world) majorityLives(voters []string, without *node) bool {
 	left := 0
 	for _, v := range voters {
-		if n := w.byID[v]; n != without && !n.dead {
+		if n := w.byID[v]; n != nil && n != without && !n.dead {
 			left++
 		}
 	}
 	return left > len(voters)/2
-}
-
-// replace takes id's slot away and gives it to a new process, or to nobody.
-func (w *world) replace(id string) {
-	if w.rand.IntN(4) == 0 {
-		w.changeVoters(func(v []string) []string { return without(v, id) })
-		return
-	}
-	fresh := w.join()
-	w.changeVoters(func(v []string) []string {
-		if !slices.Contains(v, id) {
-			return v
-		}
-		return append(without(v, id), fresh.id)
-	})
-}
-
-func (w *world) addVoter() {
-	fresh := w.join()
-	w.changeVoters(func(v []string) []string { return append(v, fresh.id) })
-}
-
-func (w *world) removeVoter() {
-	n := w.someone()
-	w.changeVoters(func(v []string) []string { return without(v, n.id) })
-}
-
-func (w *world) addObserver() { w.join() }
-
-// join starts a new process from a snapshot of a living one.
-func (w *world) join() *node {
-	source := w.someone()
-	n := w.newNode(w.newID(), source.engine.Snapshot(), source.machine.clone())
-	w.trace("%s joins from %v", n.id, source)
-	return n
-}
-
-// maxVoters in a run; the engine's own limit.
-const maxVoters = 9
-
-// changeVoters proposes a new set, guarded by the rev of the one it was made from.
-func (w *world) changeVoters(change func([]string) []string) {
-	via := w.someone()
-	now := via.machine.files[votersKey]
-	next := change(strings.Split(now.value, ","))
-	if len(next) > maxVoters || !w.majorityLives(next, nil) {
-		return
-	}
-	slices.Sort(next)
-	w.proposals++
-	id := w.proposals
-	w.proposed[id] = next
-	o := op{Number: w.check.newOp(), Key: votersKey, Guard: now.rev, Value: strings.Join(next, ",")}
-	w.trace("%s proposes voters %v", via.id, next)
-	via.propose(o, func(a answer) {
-		if a.err == nil || errors.Is(a.err, consensus.ErrReadOnly) {
-			w.after(5*time.Second, func() { delete(w.proposed, id) }) // by then others know of it, or it will never be
-		}
-	})
 }
 
 func without(ids []string, id string) []string {
@@ -232,6 +253,7 @@ func (w *world) mend() {
 		return
 	}
 	w.trace("the faults stop")
+	w.troubled = w.now
 	w.network.clean = true
 	for _, l := range w.network.links {
 		l.cut = false
@@ -242,10 +264,15 @@ func (w *world) mend() {
 			n.resume()
 		}
 	}
+	w.repairSlots()
 }
 
 // drill begins the one fault of a drill.
 func (w *world) drill() {
+	if w.plan.membersOnly() {
+		w.drillMembers()
+		return
+	}
 	victim := w.someone()
 	v, all := []string{victim.id}, w.ids()
 	w.trace("drill: %s %s", victim.id, w.plan.drill)
@@ -280,7 +307,7 @@ func (w *world) stutter(n *node) {
 	} else {
 		n.pause()
 	}
-	if w.now < loadTime {
+	if w.now < w.loadEnd {
 		w.after(between(w.rand, 50*time.Millisecond, 600*time.Millisecond), func() { w.stutter(n) })
 	} else if n.paused {
 		n.resume()
@@ -289,13 +316,13 @@ func (w *world) stutter(n *node) {
 
 // surge makes the network slow and quick in turn, by far more than anyone has got used to.
 func (w *world) surge() {
-	if w.network.surge > 0 || w.now > loadTime {
+	if w.network.surge > 0 || w.now > w.loadEnd {
 		w.network.surge = 0
 	} else {
 		w.network.surge = between(w.rand, 200*time.Millisecond, 600*time.Millisecond)
 	}
 	w.trace("surge of %v", w.network.surge)
-	if w.now <= loadTime {
+	if w.now <= w.loadEnd {
 		w.after(between(w.rand, 300*time.Millisecond, 1500*time.Millisecond), w.surge)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/ha/doozerd/consensus"
+	"github.com/ha/doozerd/peer"
+	"github.com/ha/doozerd/store"
 )
 
 // Figures measures clusters whose messages all take the same time, and prints a table of what writes cost: in
@@ -48,7 +50,8 @@ var experiments = []experiment{
 
 const (
 	experimentTime  = 6 * time.Second
-	experimentStart = 4 * time.Second // what happens before is not counted
+	loadStart       = 3 * time.Second           // by then there is a cluster
+	experimentStart = loadStart + 4*time.Second // what happens before is not counted
 )
 
 type sample struct{ called, returned time.Duration }
@@ -90,17 +93,14 @@ func (e experiment) run() string {
 }
 
 func (e experiment) world() *world {
-	w := &world{clock: &clock{}, rand: rand.New(rand.NewPCG(1, 1)), byID: map[string]*node{}, proposed: map[int][]string{}, check: newChecker()}
-	w.plan = plan{voters: e.voters, window: consensus.DefaultWindow, retain: 4096, inFlight: 8, fillDelay: consensus.DefaultFillDelay}
-	w.check.w = w
-	w.network = &network{clock: w.clock, rand: w.rand, plan: &w.plan, links: map[link]*linkState{}, clean: true, fixed: e.oneWay}
-	var ids []string
-	for k := range e.voters {
-		ids = append(ids, fmt.Sprintf("v%d", k))
+	w := emptyWorld(rand.New(rand.NewPCG(1, 1)), nil)
+	w.nodesRand = w.rand
+	w.plan = plan{
+		voters: e.voters, slots: e.voters, window: consensus.DefaultWindow, retain: 4096, inFlight: 8, fillDelay: consensus.DefaultFillDelay,
+		history: 100, pulse: time.Hour, timeout: peer.DefaultTimeout, writeTimeout: peer.DefaultWriteTimeout,
 	}
-	for _, id := range ids {
-		w.newNode(id, consensus.Founding(ids...), newMachine(ids))
-	}
+	w.network.clean, w.network.fixed = true, e.oneWay
+	w.foundAtOnce()
 	return w
 }
 
@@ -128,8 +128,11 @@ func (e experiment) client(w *world, at func() *node, victim *node, samples *[]s
 	next = func() {
 		n := at()
 		called := w.now
-		o := op{Number: w.check.newOp(), Key: "k", Guard: clobber}
-		n.propose(o, func(answer) {
+		o := w.check.newOp(store.Set, keyDir+"0", store.Clobber)
+		n.propose(store.Mutation{Op: o.kind, Path: o.path, Guard: o.guard, Body: []byte(o.mark)}, func(a answer) {
+			if a.err != nil && !n.dead {
+				w.fail("%s: %v", n.id, a.err)
+			}
 			if n != victim || !e.slow && !e.dies {
 				*samples = append(*samples, sample{called, w.now})
 			}
@@ -138,5 +141,5 @@ func (e experiment) client(w *world, at func() *node, victim *node, samples *[]s
 			}
 		})
 	}
-	w.after(between(w.rand, 0, max(e.think, time.Millisecond)), next)
+	w.after(loadStart+between(w.rand, 0, max(e.think, time.Millisecond)), next)
 }

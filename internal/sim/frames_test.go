@@ -10,6 +10,7 @@ import (
 
 // A run comes to the same whether messages travel as bytes or as they are: what is spoiled is refused.
 func TestFramesChangeNothing(t *testing.T) {
+	refused := 0
 	for _, seed := range onceFailed {
 		plain := newWorld(seed, nil)
 		plain.plan.frames = false
@@ -19,10 +20,11 @@ func TestFramesChangeNothing(t *testing.T) {
 		got := framed.live()
 
 		assert.Equal(t, nil, got.Err)
-		assert.T(t, got.Refused > 0, seed)
+		refused += got.Refused
 		got.Refused, got.Plan = 0, want.Plan
 		assert.Equal(t, want, got)
 	}
+	assert.T(t, refused > 1000, refused)
 }
 
 // Some seeds send no frames, some sound ones only, and some many that are spoiled.

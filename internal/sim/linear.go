@@ -7,34 +7,78 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
+
+	"github.com/ha/doozerd/store"
 )
 
 // linearTimeout bounds the search for an order; a history that takes longer is reported, not passed over.
 const linearTimeout = 20 * time.Second
 
-// linearizable: there is an order of all operations, true to who came before whom, in which each write
+// linearizable: there is an order of all operations in a cluster, true to who came before whom, in which each write
 // and each read behind a barrier did what it was seen to do. A write whose client gave up ended when a node applied it.
 func (c *checker) linearizable(w *world) {
-	var ops []porcupine.Operation
-	for _, r := range c.history {
-		o := porcupine.Operation{ClientId: r.client, Input: r, Output: r, Call: int64(r.called), Return: int64(r.returned)}
-		if r.unknown {
-			at, ok := c.happened[r.op.Number]
-			if r.read || !ok {
-				continue // nobody was told anything, and nothing came of it
-			}
-			r.outcome = c.outcomes[r.op.Number]
-			o.Return = max(o.Call, int64(at))
+	for _, h := range c.clusters() {
+		ops := c.operations(w, h)
+		if w.failed() {
+			return
 		}
-		ops = append(ops, o)
-	}
-	takeTurns(ops)
-	if result := porcupine.CheckOperationsTimeout(registers, ops, linearTimeout); result != porcupine.Ok {
-		w.fail("the clients' history is not linearizable: %v", result)
+		takeTurns(ops)
+		if result := porcupine.CheckOperationsTimeout(registers, ops, linearTimeout); result != porcupine.Ok {
+			w.fail("the clients' history in %s is not linearizable: %v", h.cluster, result)
+		}
 	}
 }
 
-// takeTurns numbers the writes of each key by their revs: the answers that clients got say in which order they
+// operations are what clients did in h, after its fork.
+func (c *checker) operations(w *world, h *history) (ops []porcupine.Operation) {
+	add := func(r *record, called, returned time.Duration) {
+		ops = append(ops, porcupine.Operation{ClientId: r.client, Input: r, Output: r, Call: int64(called), Return: int64(max(called, returned))})
+	}
+	for path, f := range h.registers(h.fork) {
+		r := &record{op: op{markOf([]byte(f.body)), store.Set, path, store.Clobber}, outcome: outcome{f.rev, true}}
+		add(r, -1, -1)
+	}
+	claimed := map[int64]bool{}
+	for _, r := range c.records {
+		if r.in == h && !r.unknown && (r.read || r.outcome.rev > h.fork) {
+			add(r, r.called, r.returned)
+			claimed[r.outcome.rev] = !r.read
+		}
+	}
+	for _, r := range c.records {
+		if rev := h.revs[r.op.mark]; !r.read && (r.unknown || r.in != h) && rev > h.fork && r.op.kind == store.Set {
+			u := *r
+			u.outcome = outcome{rev, true}
+			add(&u, r.called, h.events[rev-1].at)
+		}
+	}
+	for path, revs := range h.dels {
+		for _, rev := range revs {
+			if rev > h.fork && !claimed[rev] {
+				c.unclaimed(w, h, path, rev, add)
+			}
+		}
+	}
+	return ops
+}
+
+// unclaimed is a delete of which nobody was told. It must be one of those whose outcome is unknown.
+func (c *checker) unclaimed(w *world, h *history, path string, rev int64, add func(*record, time.Duration, time.Duration)) {
+	at := h.events[rev-1].at
+	called, found := at, false
+	for _, r := range c.records {
+		if r.op.kind == store.Del && r.op.path == path && (r.unknown || r.in != h) && r.called <= at {
+			called, found = min(called, r.called), true
+		}
+	}
+	if !found {
+		w.fail("nobody asked for the delete of %s at rev %d", path, rev)
+		return
+	}
+	add(&record{op: op{kind: store.Del, path: path, guard: store.Clobber}, outcome: outcome{rev, true}}, called, at)
+}
+
+// takeTurns numbers the writes of each path by their revs: the answers that clients got say in which order they
 // happened, so no other needs to be tried.
 func takeTurns(ops []porcupine.Operation) {
 	var writes []*record
@@ -46,28 +90,28 @@ func takeTurns(ops []porcupine.Operation) {
 	slices.SortFunc(writes, func(a, b *record) int { return cmp.Compare(a.outcome.rev, b.outcome.rev) })
 	turns := map[string]int{}
 	for _, r := range writes {
-		turns[r.op.Key]++
-		r.turn = turns[r.op.Key]
+		turns[r.op.path]++
+		r.turn = turns[r.op.path]
 	}
 }
 
-// register is the file under one key, and how many writes to it there were.
+// register is the file at one path, and how many writes to it there were.
 type register struct {
-	value string
-	turn  int
+	file
+	turn int
 }
 
-// registers is what the files under one key are to clients: the value last written.
+// registers is what the file at one path is to clients: what was last written.
 var registers = porcupine.Model{
 	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
-		byKey := map[string][]porcupine.Operation{}
+		byPath := map[string][]porcupine.Operation{}
 		for _, o := range history {
-			k := o.Input.(*record).op.Key
-			byKey[k] = append(byKey[k], o)
+			p := o.Input.(*record).op.path
+			byPath[p] = append(byPath[p], o)
 		}
 		var parts [][]porcupine.Operation
-		for _, k := range slices.Sorted(maps.Keys(byKey)) {
-			parts = append(parts, byKey[k])
+		for _, p := range slices.Sorted(maps.Keys(byPath)) {
+			parts = append(parts, byPath[p])
 		}
 		return parts
 	},
@@ -75,15 +119,18 @@ var registers = porcupine.Model{
 	Step: func(state, input, _ any) (bool, any) {
 		r, now := input.(*record), state.(register)
 		if r.read {
-			return r.value == now.value, state
+			return r.seen == now.file, state
 		}
-		passes := r.op.Guard == clobber || r.expected == now.value
+		passes := r.op.guard == store.Clobber || r.op.guard >= now.rev
 		if r.turn != now.turn+1 || r.outcome.ok != passes {
 			return false, state
 		}
-		if passes {
-			return true, register{r.op.Value, r.turn}
+		switch {
+		case !passes:
+			return true, register{now.file, r.turn}
+		case r.op.kind == store.Del:
+			return true, register{turn: r.turn}
 		}
-		return true, register{now.value, r.turn}
+		return true, register{file{r.op.mark, r.outcome.rev}, r.turn}
 	},
 }

@@ -90,3 +90,21 @@ func (n *network) cut(a, b []string, broken bool) {
 		}
 	}
 }
+
+// parted reports whether a connection between a and b cannot be made.
+func (n *network) parted(a, b string) bool {
+	return !n.clean && (n.link(a, b).cut || n.link(b, a).cut)
+}
+
+// cutAt reports whether any link of id is cut.
+func (n *network) cutAt(id string) bool {
+	if n.clean {
+		return false
+	}
+	for l, state := range n.links {
+		if state.cut && (l.from == id || l.to == id) {
+			return true
+		}
+	}
+	return false
+}

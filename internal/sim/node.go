@@ -1,31 +1,50 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/ha/doozerd/consensus"
 	"github.com/ha/doozerd/peer"
+	"github.com/ha/doozerd/store"
 )
 
-// tickEvery is how often a node's loop turns when nothing comes in.
-const tickEvery = 20 * time.Millisecond
+const (
+	tickEvery = 20 * time.Millisecond  // how often a node's loop turns when nothing comes in
+	dialEvery = 250 * time.Millisecond // how often it looks who is at the addresses it knows
+)
 
-// node is one process: an engine, the state above it, and the loop that joins them.
+// node is one process: what production runs, and the loop around it.
 type node struct {
-	w       *world
-	id      string
-	engine  *consensus.Engine
-	machine *machine
-	dead    bool
-	paused  bool          // the loop stands; what arrives waits
-	inbox   []func()      // what arrived while paused
-	slow    time.Duration // added to everything it sends
-	local   time.Duration // its own clock, which never goes back
-	looked  time.Duration // the true time when it last looked at it
-	rate    float64       // of its clock
-	asking  bool          // a snapshot is under way
+	w    *world
+	id   string
+	addr string
+
+	core     *peer.Core     // nil while it assembles
+	assembly *peer.Assembly // or nil
+	in       *history       // of its cluster
+	applied  int64          // the rev that it was seen to apply last
+	since    int64          // revs up to here came with a snapshot
+	born     time.Duration
+
+	dead      bool
+	paused    bool          // the loop stands; what arrives waits
+	inbox     []func()      // what arrived while paused
+	slow      time.Duration // added to everything it sends
+	local     time.Duration // its own clock, which never goes back
+	looked    time.Duration // the true time when it last looked at it
+	rate      float64       // of its clock
+	leaving   bool          // it was asked to stop
+	abandoned bool          // it has found nobody to hand over to
+	troubled  time.Duration // the last time when a fault kept it from hearing or being heard
+	dialedAt  time.Duration
+	met       map[string]string // the process that it knows of, by address
+
 	nextTag uint64
 	waiting map[uint64]func(answer) // by tag
 
@@ -34,37 +53,87 @@ type node struct {
 	one      [1]consensus.Message     // in it
 }
 
-// answer is how a proposal ended: decided with outcome, a barrier that holds, or an error.
+// answer is how a proposal ended: with an event, as a barrier that holds, or with an error.
 type answer struct {
-	outcome outcome
-	err     error
+	event store.Event
+	err   error
 }
 
-func (w *world) newNode(id string, start consensus.Snapshot, m *machine) *node {
-	engine, err := consensus.New(consensus.Config{
-		ID:          id,
-		Rand:        rand.New(rand.NewPCG(w.rand.Uint64(), 2)),
-		Window:      w.plan.window,
-		FillDelay:   w.plan.fillDelay,
-		MaxInFlight: w.plan.inFlight,
-		Retain:      w.plan.retain,
-	}, start)
-	if err != nil {
-		w.fail("node %s: %v", id, err)
-		return nil
+// config is that of a process of this run.
+func (w *world) config(id, addr string) peer.Config {
+	return peer.Config{
+		ID: id, Addr: addr, Cluster: clusterID, Hostname: "host", Version: "1", NS: w.plan.ns,
+		History: w.plan.history, Pulse: w.plan.pulse, FillDelay: w.plan.fillDelay, Timeout: w.plan.timeout, WriteTimeout: w.plan.writeTimeout,
+		Engine: consensus.Config{
+			Rand:        rand.New(rand.NewPCG(w.rand.Uint64(), 2)),
+			Window:      w.plan.window,
+			MaxInFlight: w.plan.inFlight,
+			Retain:      w.plan.retain,
+			RetainBytes: w.plan.retainBytes,
+		},
+		Logger: w.logger(id),
 	}
-	n := &node{w: w, id: id, engine: engine, machine: m, rate: 1, waiting: map[uint64]func(answer){}, encoders: map[string]*peer.Encoder{}}
+}
+
+// logger writes what a node has to say into the trace.
+func (w *world) logger(id string) *slog.Logger {
+	if w.out == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	strip := func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}
+	return slog.New(slog.NewTextHandler(traceWriter{w, id}, &slog.HandlerOptions{ReplaceAttr: strip}))
+}
+
+type traceWriter struct {
+	w  *world
+	id string
+}
+
+func (t traceWriter) Write(line []byte) (int, error) {
+	t.w.trace("%s says %s", t.id, line[:len(line)-1])
+	return len(line), nil
+}
+
+var _ io.Writer = traceWriter{}
+
+// newNode is a process that has just started at addr, and is nothing yet.
+func (w *world) newNode(id, addr string) *node {
+	n := &node{w: w, id: id, addr: addr, born: w.now, looked: w.now, rate: 1, waiting: map[uint64]func(answer){}, encoders: map[string]*peer.Encoder{}, met: map[string]string{}}
+	if before := w.at[addr]; before != nil {
+		w.moved = true
+	}
 	w.nodes = append(w.nodes, n)
-	w.byID[id] = n
+	w.byID[id], w.at[addr] = n, n
 	w.after(between(w.rand, 0, tickEvery), n.tick)
 	return n
+}
+
+// run makes n a member of a cluster, or one that is to be.
+func (n *node) run(core *peer.Core, err error) {
+	if err != nil {
+		n.w.fail("%s: %v", n.id, err)
+		return
+	}
+	n.core, n.assembly, n.in = core, nil, n.w.check.historyOf(core.Cluster())
+	n.observe(1)
 }
 
 func (n *node) tick() {
 	if n.dead {
 		return
 	}
-	n.turn(func() {})
+	if !n.paused {
+		n.turn(func() {})
+		if n.w.now >= n.dialedAt {
+			n.dialedAt = n.w.now + dialEvery
+			n.dial()
+		}
+	}
 	n.w.after(tickEvery, n.tick)
 }
 
@@ -79,54 +148,86 @@ func (n *node) turn(input func()) {
 	}
 	n.local += time.Duration(float64(n.w.now-n.looked) * n.rate)
 	n.looked = n.w.now
-	n.engine.Tick(n.local)
+	if n.core == nil {
+		n.assembly.Tick(n.local)
+		input()
+		n.assembled()
+		return
+	}
+	n.core.Tick(n.local)
 	input()
-	n.drain()
+	n.flush()
 }
 
-// drain does what the engine wants done, until it wants nothing more.
-func (n *node) drain() {
-	for {
-		r := n.engine.Ready()
-		for _, m := range r.Messages {
-			n.send(m)
-		}
-		for _, f := range r.Failures {
-			n.answer(f.Tag, answer{err: f.Err})
-		}
-		if r.SnapshotFrom != "" {
-			n.askSnapshot(r.SnapshotFrom)
-		}
-		if len(r.Decisions) == 0 {
-			return
-		}
-		for _, d := range r.Decisions {
-			n.apply(d)
-		}
+// flush sends what is to be sent.
+func (n *node) flush() {
+	o := n.core.Ready()
+	for _, m := range o.Messages {
+		n.send(m)
+	}
+	for k := range o.Notes {
+		n.sendNote(o.Notes[k])
 	}
 }
 
-func (n *node) apply(d consensus.Decision) {
-	n.w.check.decided(n, d)
-	for k, b := range d.Batch.Mutations {
-		o, err := decodeOp(b)
+// joined reports whether there is something to read at n.
+func (n *node) joined() bool { return n.core != nil && n.core.Joined() }
+
+func (n *node) writable() bool { return n.core != nil && n.core.Writable() }
+
+// tree is the newest version at n.
+func (n *node) tree() *store.Snapshot { return n.core.Store().Snapshot() }
+
+var everything = glob("/**")
+
+func glob(pattern string) *store.Glob {
+	g, err := store.ParseGlob(pattern)
+	if err != nil {
+		panic(err)
+	}
+	return g
+}
+
+// observe lets the checker see each event that n applies.
+func (n *node) observe(rev int64) {
+	_, err := n.core.Store().Wait(everything, rev, func(e store.Event, err error) {
 		if err != nil {
-			n.w.fail("%s: instance %d: %v", n.id, d.Instance, err)
+			n.jumped()
 			return
 		}
-		out := n.machine.apply(o)
-		n.w.check.applied(n, o, out)
-		if d.Tags != nil {
-			n.answer(d.Tags[k], answer{outcome: out})
+		n.applied = e.Rev
+		n.w.check.applied(n, e)
+		n.observe(e.Rev + 1)
+	})
+	if err != nil {
+		n.jumped()
+	}
+}
+
+// jumped is called when n took a snapshot.
+func (n *node) jumped() {
+	n.since, n.applied = n.tree().Rev(), n.tree().Rev()
+	n.w.check.walked(n, n.tree())
+	n.observe(n.since + 1)
+}
+
+// propose hands m to the node; done is called with the answer, if one comes.
+func (n *node) propose(m store.Mutation, done func(answer)) { n.enter(m.Append(nil), done) }
+
+// barrier is a NOP.
+func (n *node) barrier(done func(answer)) { n.enter(nil, done) }
+
+func (n *node) enter(mutation []byte, done func(answer)) {
+	n.turn(func() {
+		if n.core == nil {
+			done(answer{err: peer.ErrReadOnly})
+			return
 		}
-	}
-	n.engine.Applied(d.Instance, n.machine.voters())
-	for _, t := range d.Barriers {
-		n.answer(t, answer{})
-	}
-	if n.w.out != nil && len(d.Batch.Mutations) > 0 {
-		n.w.trace("%s applied %d: %v", n.id, d.Instance, d.Batch)
-	}
+		n.nextTag++
+		tag := n.nextTag
+		n.waiting[tag] = done
+		n.core.Propose(mutation, func(e store.Event, err error) { n.answer(tag, answer{e, err}) })
+	})
 }
 
 func (n *node) answer(tag uint64, a answer) {
@@ -139,23 +240,47 @@ func (n *node) answer(tag uint64, a answer) {
 	done(a)
 }
 
-// propose hands o to the engine; done is called with the answer, if one comes.
-func (n *node) propose(o op, done func(answer)) {
-	n.enter(done, func(tag uint64) error { return n.engine.Propose(tag, o.encode()) })
+// mail is one message or note under way.
+type mail struct {
+	cluster  string // of the sender, when it was sent
+	from, to string
+	message  consensus.Message
+	note     *peer.Note // or nil
 }
 
-// barrier is a NOP.
-func (n *node) barrier(done func(answer)) { n.enter(done, n.engine.Barrier) }
+func (m *mail) String() string {
+	if m.note == nil {
+		return m.message.String()
+	}
+	return noteString(m.note)
+}
 
-func (n *node) enter(done func(answer), put func(tag uint64) error) {
-	n.turn(func() {
-		n.nextTag++
-		if err := put(n.nextTag); err != nil {
-			done(answer{err: err})
-			return
+func noteString(n *peer.Note) string {
+	s := fmt.Sprintf("%s→%s %v", n.From, n.To, n.Kind)
+	switch n.Kind {
+	case peer.Forward:
+		for _, b := range n.Mutations {
+			if m, err := store.DecodeMutation(b); err == nil {
+				s += fmt.Sprintf(" %v", mutationString(m))
+			}
 		}
-		n.waiting[n.nextTag] = done
-	})
+	case peer.Report:
+		s += fmt.Sprintf(" silent %v, heard %v", n.Silent, n.Heard)
+	case peer.FetchPart:
+		s += fmt.Sprintf(" %d from file %d", n.Fetch.Instance, n.Fetch.Offset)
+	case peer.PartOf:
+		s += fmt.Sprintf(" %d, rev %d: files %d to %d of %d", n.Part.Snapshot.Instance, n.Part.Rev, n.Part.Offset, n.Part.Offset+len(n.Part.Content), n.Part.Files)
+	case peer.Assembling:
+		s += fmt.Sprintf(" %+v", *n.Assemble)
+	}
+	return s
+}
+
+func mutationString(m store.Mutation) string {
+	if m.Op == store.Del {
+		return fmt.Sprintf("del %s guard %d", m.Path, m.Guard)
+	}
+	return fmt.Sprintf("set %s guard %d %.20q", m.Path, m.Guard, m.Body)
 }
 
 func (n *node) send(m consensus.Message) {
@@ -163,48 +288,82 @@ func (n *node) send(m consensus.Message) {
 		n.w.trace("%v", m)
 	}
 	n.w.check.sent(m)
-	to := n.w.byID[m.To]
+	n.post(mail{cluster: n.core.Cluster(), from: m.From, to: m.To, message: m})
+}
+
+func (n *node) sendNote(note peer.Note) {
+	if n.w.out != nil && (note.Kind != peer.Report || len(note.Silent) > 0) {
+		n.w.trace("%v", noteString(&note))
+	}
+	cluster := peer.Unfounded
+	if note.Kind != peer.Assembling {
+		cluster = n.core.Cluster()
+	}
+	if note.Kind == peer.Forward {
+		n.w.check.asked(n, &note)
+	}
+	n.post(mail{cluster: cluster, from: note.From, to: note.To, note: &note})
+}
+
+func (n *node) post(m mail) {
+	to := n.w.byID[m.to]
 	if to == nil {
-		n.w.fail("%s sent to %q, who never was", n.id, m.To)
+		n.w.fail("%s sent to %q, who never was", n.id, m.to)
 		return
 	}
 	if n.w.plan.frames {
 		n.sendFrame(m, to)
 		return
 	}
-	n.w.network.carry(m.From, m.To, n.slow+to.slow, func() {
-		to.turn(func() { to.engine.Step(m) })
+	n.w.network.carry(m.from, m.to, n.slow+to.slow, func() {
+		if to.accepts(m.cluster) {
+			to.receive(m)
+		}
 	})
 }
 
-// askSnapshot fetches state and position of another node, over the same network.
-func (n *node) askSnapshot(from string) {
-	if n.asking {
+// accepts reports whether n takes in what is said in a cluster. Those that found one speak to everybody.
+func (n *node) accepts(cluster string) bool {
+	return !n.dead && (cluster == peer.Unfounded || n.core != nil && n.core.Cluster() == cluster)
+}
+
+// receive takes in mail that is for n.
+func (n *node) receive(m mail) {
+	n.turn(func() {
+		switch {
+		case n.core == nil:
+			if m.note != nil {
+				n.assembly.Take(*m.note)
+			}
+		case m.note != nil:
+			n.core.Take(*m.note)
+		default:
+			n.core.Step(m.message)
+		}
+	})
+}
+
+// dial tells n who is at the addresses of those it has to do with, if that is somebody else than it believes.
+func (n *node) dial() {
+	if n.assembly != nil {
+		n.dialListed()
 		return
 	}
-	n.asking = true
-	n.w.after(time.Second, func() { n.asking = false })
-	source := n.w.byID[from]
-	n.w.network.carry(n.id, from, n.slow, func() {
-		source.turn(func() {
-			position, state := source.engine.Snapshot(), source.machine.clone()
-			n.w.network.carry(from, n.id, n.slow, func() {
-				n.turn(func() { n.install(position, state) })
-			})
-		})
-	})
+	if !n.w.moved || !n.core.Joined() {
+		return
+	}
+	for _, m := range n.core.Associates() {
+		if p := n.w.at[m.Addr]; p != nil && p.id != m.ID && p != n && n.met[m.Addr] != p.id && n.reaches(p) {
+			n.met[m.Addr] = p.id
+			n.w.trace("%s meets %s at %s", n.id, p.id, m.Addr)
+			n.turn(func() { n.core.Met(m.Addr, p.id) })
+		}
+	}
 }
 
-func (n *node) install(position consensus.Snapshot, state *machine) {
-	n.asking = false
-	installed, err := n.engine.Install(position)
-	if err != nil {
-		n.w.fail("%s: %v", n.id, err)
-	}
-	if installed {
-		n.machine = state.clone()
-		n.w.trace("%s installed a snapshot of instance %d", n.id, position.Instance)
-	}
+// reaches reports whether a connection from n to p can be made, and p is of n's cluster or of none yet.
+func (n *node) reaches(p *node) bool {
+	return !p.dead && !p.paused && !n.w.network.parted(n.id, p.id) && (!p.joined() || p.core.Cluster() == n.core.Cluster())
 }
 
 // crash ends the process: its memory is gone, and with it everyone who waited there.
@@ -214,25 +373,39 @@ func (n *node) crash() {
 	if n.w.plan.closes {
 		n.w.closeLinks(n)
 	}
-	tags := n.waiting
-	n.waiting = nil
-	for t := range n.nextTag { // in order, not as the map has it
-		if done := tags[t+1]; done != nil {
-			done(answer{err: errGone})
-		}
+	for _, tag := range n.tags() {
+		done := n.waiting[tag]
+		delete(n.waiting, tag)
+		done(answer{err: errGone})
 	}
 }
+
+// tags are those under way, in order.
+func (n *node) tags() (tags []uint64) {
+	for tag := range n.waiting {
+		tags = append(tags, tag)
+	}
+	slices.Sort(tags)
+	return tags
+}
+
+var errGone = errors.New("the process is gone")
 
 // suspect is told when the link to another was closed by the other side.
 func (n *node) suspect(id string) {
 	n.w.trace("%s sees %s's link closed", n.id, id)
-	n.turn(func() { n.engine.Suspect(id) })
+	n.turn(func() {
+		if n.core != nil {
+			n.core.Lost(id)
+		}
+	})
 }
 
 func (n *node) pause() { n.paused = true }
 
 func (n *node) resume() {
 	n.paused = false
+	n.trouble()
 	inbox := n.inbox
 	n.inbox = nil
 	for _, input := range inbox {
@@ -240,4 +413,12 @@ func (n *node) resume() {
 	}
 }
 
-func (n *node) String() string { return fmt.Sprintf("%s@%d", n.id, n.engine.LastApplied()) }
+// trouble notes that up to now somebody may have had reason to take n for gone, or n others.
+func (n *node) trouble() { n.troubled = n.w.now }
+
+func (n *node) String() string {
+	if n.core == nil {
+		return n.id + " that assembles"
+	}
+	return fmt.Sprintf("%s@%d of %s", n.id, n.tree().Rev(), n.core.Cluster())
+}

@@ -2,8 +2,11 @@ package sim
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/ha/doozerd/consensus"
 )
 
 // plan is what a seed decides before anything happens.
@@ -27,6 +30,20 @@ type plan struct {
 	drill       string // one lasting fault, which a majority must hardly notice; "" is none
 	closes      bool   // the kernel of a process that ends closes its links, so that the others know
 	suspicions  int    // links that are closed though the process lives
+
+	slots        int // at the beginning
+	observers    int // that join
+	history      int
+	pulse        time.Duration
+	timeout      time.Duration // after which the silent are evicted
+	writeTimeout time.Duration
+	retainBytes  int
+	ns           bool
+	large        int // bytes of large values, or 0
+	watchers     int
+	assembles    bool // the cluster is founded by its first members, who know nothing but addresses
+	disturbances int  // changes of the membership, in all
+	loses        bool // a majority, all at once
 }
 
 // How long a run may go on: faults and load, then recovery.
@@ -83,6 +100,60 @@ func (p *plan) planLinks(r *rand.Rand) {
 	if p.drill == "" {
 		p.suspicions = pick(r, 0, 0, 3, 30)
 	}
+}
+
+// planNodes decides what is drawn from one more source: what nodes are above consensus, and what becomes of them.
+func (p *plan) planNodes(r *rand.Rand) {
+	p.slots, p.ns = p.voters, r.IntN(2) == 0
+	p.history = pick(r, 10, 50, 2000)
+	p.pulse = pick(r, 500*time.Millisecond, time.Second, 3*time.Second)
+	p.timeout = pick(r, 1500*time.Millisecond, 2500*time.Millisecond, 4*time.Second)
+	p.writeTimeout = pick(r, 700*time.Millisecond, 1500*time.Millisecond, 5*time.Second)
+	p.watchers = 1 + r.IntN(3)
+	if p.drill == "" {
+		p.slots = min(consensus.MaxVoters, p.voters+pick(r, 0, 0, 1, 2))
+		p.observers = pick(r, 0, 0, 1, 2)
+		p.disturbances = pick(r, 0, 0, 3, 6, 12)
+		p.assembles = p.voters > 1 && r.IntN(8) == 0
+		p.loses = p.voters > 1 && r.IntN(10) == 0
+		if r.IntN(12) == 0 {
+			p.large, p.retainBytes = 150<<10, 400<<10
+		}
+		if r.IntN(5) == 0 {
+			p.becomeMemberDrill(r)
+		}
+		return
+	}
+	p.timeout = time.Minute
+	if p.drill == "parted" && r.IntN(2) == 0 {
+		p.timeout = 2 * time.Second
+	}
+}
+
+// memberDrills are runs without a fault, but for what is done to the members.
+var memberDrills = []string{"asleep", "imposter", "stranded", "wiped", "calm"}
+
+// becomeMemberDrill turns p into a run with one event.
+func (p *plan) becomeMemberDrill(r *rand.Rand) {
+	p.drill = pick(r, memberDrills...)
+	p.voters, p.window = pick(r, 3, 5), pick(r, 16, 64, 1024)
+	p.slots, p.observers = p.voters, 1
+	p.mishaps, p.disturbances, p.suspicions, p.loss, p.tail, p.duplication = 0, 0, 0, 0, 0, 0
+	p.assembles, p.loses, p.large, p.retainBytes = false, false, 0, 0
+	p.retain, p.latency = 4096, "lan"
+	p.think = 30 * time.Millisecond
+	if p.drill == "stranded" {
+		p.think = 5 * time.Millisecond
+	}
+	p.timeout = 1500 * time.Millisecond
+}
+
+// membersOnly reports whether the drill is one of a cluster without faults.
+func (p *plan) membersOnly() bool { return slices.Contains(memberDrills, p.drill) }
+
+// undisturbed reports whether nobody is to lose a slot or a registration.
+func (p *plan) undisturbed() bool {
+	return p.drill == "asleep" || p.drill == "calm" || p.drill == "parted"
 }
 
 // becomeDrill turns p into a run with one fault that lasts to its end. A majority is whole, so its clients must

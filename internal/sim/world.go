@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -9,6 +8,8 @@ import (
 	"time"
 
 	"github.com/ha/doozerd/consensus"
+	"github.com/ha/doozerd/peer"
+	"github.com/ha/doozerd/store"
 )
 
 // world is one run.
@@ -22,6 +23,8 @@ type world struct {
 	links   *rand.Rand // for what becomes of links
 	nodes   []*node    // every process there ever was
 	byID    map[string]*node
+	at      map[string]*node // the newest process at each address
+	moved   bool             // some address has another process than at first
 	clients []*client
 	check   *checker
 	out     io.Writer // for the trace, or nil
@@ -29,11 +32,23 @@ type world struct {
 	born    int
 	sick    *node // the victim of a drill, whom no client asks
 
+	nodesRand *rand.Rand // for what becomes of members
+	watchers  []*watcher
+	began     time.Duration   // when there was a cluster
+	begun     int64           // the rev that it had then
+	loadEnd   time.Duration   // when clients stop
+	troubled  time.Duration   // the last time when a fault touched everybody
+	operated  map[string]bool // what the operator has written: path=body
 	proposals int
 	proposed  map[int][]string // sets of voters under way
+	escape    *escape          // of a drill, or nil
+	escapes   int
+	lately    lately
+	lostAt    time.Duration // when somebody escaped last
+	hosts     int           // addresses drawn
+	drawn     int           // ids of clusters drawn by assemblies
+	list      []string      // of addresses, of an assembly
 }
-
-var errGone = errors.New("the process is gone")
 
 // Result is what a run came to.
 type Result struct {
@@ -45,6 +60,8 @@ type Result struct {
 	Revs      int64         // writes agreed on
 	Ended     int           // operations of clients that ended
 	Unknown   int           // of these, with unknown outcome
+	Processes int           // that there ever were
+	Escapes   int           // from a lost majority
 	Mean      time.Duration // of operations that ended
 	Longest   time.Duration
 	Messages  int           // sent
@@ -72,34 +89,81 @@ func (w *world) live() (result Result) {
 	}()
 	w.found()
 	w.begin()
-	w.run(loadTime, w.failed)
+	w.run(w.loadEnd, w.failed)
 	w.recover()
-	w.check.final(w)
+	if !w.failed() {
+		w.check.final(w)
+	}
 	return result
 }
 
 func newWorld(seed uint64, out io.Writer) *world {
-	r := rand.New(rand.NewPCG(seed, 1))
-	w := &world{clock: &clock{}, seed: seed, rand: r, plan: newPlan(r), byID: map[string]*node{}, proposed: map[int][]string{}, out: out, check: newChecker()}
-	w.check.w = w
+	w := emptyWorld(rand.New(rand.NewPCG(seed, 1)), out)
+	w.seed, w.plan = seed, newPlan(w.rand)
 	w.frames.rand = rand.New(rand.NewPCG(seed, 3))
 	w.plan.planFrames(w.frames.rand)
 	w.links = rand.New(rand.NewPCG(seed, 4))
 	w.plan.planLinks(w.links)
-	w.network = &network{clock: w.clock, rand: r, plan: &w.plan, links: map[link]*linkState{}}
+	w.nodesRand = rand.New(rand.NewPCG(seed, 5))
+	w.plan.planNodes(w.nodesRand)
 	w.trace("plan %+v", w.plan)
 	return w
 }
 
-// found starts the first voters.
+func emptyWorld(r *rand.Rand, out io.Writer) *world {
+	w := &world{
+		clock: &clock{}, rand: r, out: out, check: newChecker(),
+		byID: map[string]*node{}, at: map[string]*node{}, operated: map[string]bool{}, proposed: map[int][]string{},
+	}
+	w.check.w = w
+	w.network = &network{clock: w.clock, rand: r, plan: &w.plan, links: map[link]*linkState{}}
+	return w
+}
+
+// foundingTime is how long it may take until there is a cluster.
+const foundingTime = 3 * time.Minute
+
+// found starts the first voters, and waits until there is a cluster.
 func (w *world) found() {
-	var ids []string
+	if w.plan.assembles {
+		w.assemble()
+	} else {
+		w.foundAtOnce()
+	}
+	w.run(foundingTime, func() bool { return w.failed() || w.founded() })
+	if !w.founded() {
+		w.fail("no cluster within %v", foundingTime)
+		return
+	}
+	w.began, w.begun, w.loadEnd = w.now, int64(len(w.check.current.events)), w.now+loadTime
+}
+
+// founded reports whether the first voters are there, or for an assembly any.
+func (w *world) founded() bool {
+	some := false
+	for _, n := range w.alive() {
+		some = some || n.writable()
+		if !n.writable() && !w.plan.assembles {
+			return false
+		}
+	}
+	return some
+}
+
+func (w *world) foundAtOnce() {
+	f := peer.Founding{Cluster: clusterID, Slots: w.plan.slots}
 	for range w.plan.voters {
-		ids = append(ids, w.newID())
+		f.Voters = append(f.Voters, peer.Voter{ID: w.newID(), Addr: w.newAddr()})
 	}
-	for _, id := range ids {
-		w.newNode(id, consensus.Founding(ids...), newMachine(ids))
+	for _, v := range f.Voters {
+		w.newNode(v.ID, v.Addr).run(peer.Found(w.config(v.ID, v.Addr), f))
 	}
+}
+
+// newAddr returns an address that no process had.
+func (w *world) newAddr() string {
+	w.hosts++
+	return fmt.Sprintf("host%d:1", w.hosts)
 }
 
 // newID returns an id no process had. Its place among the others is random, as it is in life.
@@ -125,22 +189,76 @@ func (w *world) begin() {
 		w.after(between(w.links, 0, w.plan.faulty), w.suspectSomeone)
 	}
 	w.after(w.plan.faulty, w.mend)
+	w.beginMembers()
 }
 
-// recover waits until every operation has ended and all nodes are equal, which must happen in bounded time.
+// beginMembers starts what only members of a whole cluster see.
+func (w *world) beginMembers() {
+	r := w.nodesRand
+	for k := range w.plan.watchers {
+		v := &watcher{w: w, number: k, glob: pick(r, watched...)}
+		w.watchers = append(w.watchers, v)
+		w.after(between(r, 0, watchEvery), v.begin)
+	}
+	for range w.plan.observers {
+		w.after(between(r, 0, time.Second), func() { w.join(w.newAddr()) })
+	}
+	for range w.plan.disturbances {
+		w.after(between(r, 0, w.plan.faulty), w.disturb)
+	}
+	if w.plan.loses {
+		w.after(between(r, time.Second, w.plan.faulty), w.loseMajority)
+	}
+	w.after(superviseEvery, w.supervise)
+}
+
+var watched = []*store.Glob{everything, glob(keyDir + "**"), glob(keyDir + "0"), glob("/ctl/**"), glob("/ctl/cal/*")}
+
+// settleEvery is how often it is looked at whether a run is over.
+const settleEvery = 25 * time.Millisecond
+
+// recover waits until every operation has ended and all nodes are as they should be, which must happen in bounded time.
 func (w *world) recover() {
 	for k, n := range w.alive() {
-		if n.engine.Writable() && n != w.sick {
-			c := &client{w: w, number: len(w.clients) + k, home: n}
+		if n.writable() && n != w.sick {
+			c := &client{w: w, number: len(w.clients) + k, home: n, in: n.in}
 			w.clients = append(w.clients, c)
 			w.after(0, c.next)
 		}
 	}
-	w.run(loadTime+recoveryTime, func() bool { return w.failed() || w.check.settled(w) })
-	if !w.failed() && !w.check.settled(w) {
-		w.fail("not settled %v after the faults stopped: %s", w.now-w.plan.faulty, w.check.unsettled(w))
+	settled := false
+	var look func()
+	look = func() {
+		w.lately.add(w.now, int64(len(w.check.current.events)))
+		settled = w.check.unsettled(w) == ""
+		w.after(settleEvery, look)
+	}
+	look()
+	w.run(w.loadEnd+recoveryTime, func() bool { return w.failed() || settled })
+	if !w.failed() && !settled {
+		w.fail("not settled %v after the faults stopped: %s", w.now-w.began-w.plan.faulty, w.check.unsettled(w))
 	}
 }
+
+// lately is which revs there were in the last while. Members write of themselves all the time, so nodes are hardly ever at
+// one rev; but none is to be behind for long.
+type lately struct {
+	at   []time.Duration
+	revs []int64
+}
+
+// behind is how long a node may be.
+const behind = time.Second
+
+func (l *lately) add(now time.Duration, rev int64) {
+	l.at, l.revs = append(l.at, now), append(l.revs, rev)
+	for l.at[0] < now-behind {
+		l.at, l.revs = l.at[1:], l.revs[1:]
+	}
+}
+
+// old is the newest rev that every node should have.
+func (l *lately) old() int64 { return l.revs[0] }
 
 func (w *world) alive() []*node {
 	var alive []*node
@@ -176,9 +294,12 @@ func (w *world) failed() bool { return w.failure != nil }
 func (w *world) result() Result {
 	r := Result{Seed: w.seed, Err: w.failure, Plan: fmt.Sprintf("%+v", w.plan), Kind: w.plan.kind(), Messages: w.network.sent, Refused: w.frames.refused, Simulated: w.now}
 	for _, n := range w.nodes {
-		c := n.engine.Counters()
-		r.Decided = max(r.Decided, n.engine.LastApplied())
-		r.Revs = max(r.Revs, n.machine.rev)
+		if n.core == nil {
+			continue
+		}
+		c := n.core.Counters()
+		r.Decided = max(r.Decided, n.core.Position().Instance)
+		r.Revs = max(r.Revs, n.tree().Rev())
 		r.Counters.Dropped += c.Dropped
 		r.Counters.Conflicts += c.Conflicts
 		r.Counters.Lost += c.Lost
@@ -187,7 +308,7 @@ func (w *world) result() Result {
 		r.Counters.Pulls += c.Pulls
 		r.Counters.Resends += c.Resends
 	}
-	r.Ended, r.Unknown = w.check.ended, w.check.unknown
+	r.Ended, r.Unknown, r.Processes, r.Escapes = w.check.ended, w.check.unknown, w.born, w.escapes
 	r.Mean, r.Longest = w.check.latency()
 	return r
 }

@@ -92,8 +92,8 @@ func report(r sim.Result) {
 	if r.Err != nil {
 		verdict = "FAILED: " + r.Err.Error()
 	}
-	fmt.Printf("seed %d %s: %s (%d instances, %d revs, %d operations ended, %d unknown, mean %v, longest %v, %d messages, %d refused, %v simulated, %+v)\n",
-		r.Seed, r.Kind, verdict, r.Decided, r.Revs, r.Ended, r.Unknown, r.Mean.Round(time.Millisecond), r.Longest.Round(time.Millisecond), r.Messages, r.Refused, r.Simulated.Round(time.Millisecond), r.Counters)
+	fmt.Printf("seed %d %s: %s (%d instances, %d revs, %d operations ended, %d unknown, %d processes, %d escapes, mean %v, longest %v, %d messages, %d refused, %v simulated, %+v)\n",
+		r.Seed, r.Kind, verdict, r.Decided, r.Revs, r.Ended, r.Unknown, r.Processes, r.Escapes, r.Mean.Round(time.Millisecond), r.Longest.Round(time.Millisecond), r.Messages, r.Refused, r.Simulated.Round(time.Millisecond), r.Counters)
 }
 
 func finish(ran int, err error) {

@@ -1,0 +1,93 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ha/doozerd/peer"
+)
+
+// assemblyPatience is longer than any fault lasts: an address out of reach may hold the data.
+const assemblyPatience = 15 * time.Second
+
+// assemble starts a process at each of some addresses, which know nothing but the addresses. Meanwhile some are stopped and
+// started again.
+func (w *world) assemble() {
+	for range w.plan.voters {
+		w.list = append(w.list, w.newAddr())
+	}
+	for _, addr := range w.list {
+		w.after(between(w.nodesRand, 0, 2*time.Second), func() { w.startListed(addr) })
+	}
+	for range pick(w.nodesRand, 0, 0, 1, 3) {
+		w.after(between(w.nodesRand, 0, 6*time.Second), func() {
+			n := w.at[pick(w.nodesRand, w.list...)]
+			if n != nil && n.assembly != nil && !n.dead {
+				w.trace("%s crashes", n.id)
+				n.crash()
+				w.after(between(w.nodesRand, 0, time.Second), func() { w.startListed(n.addr) })
+			}
+		})
+	}
+	for range pick(w.nodesRand, 0, 1, 3) {
+		w.after(between(w.nodesRand, 0, 5*time.Second), w.partition)
+	}
+}
+
+// startListed starts a process at an address of the list.
+func (w *world) startListed(addr string) {
+	n := w.newNode(w.newID(), addr)
+	w.trace("%s starts at %s, of %v", n.id, addr, w.list)
+	a, err := peer.NewAssembly(peer.AssemblyConfig{
+		ID: n.id, Addr: addr, Addrs: w.list, Patience: assemblyPatience, Logger: w.logger(n.id),
+		NewCluster: func() string {
+			w.drawn++
+			return fmt.Sprint(clusterID, "-", n.id, "-", w.drawn)
+		},
+	})
+	if err != nil {
+		w.fail("%s: %v", n.id, err)
+	}
+	n.assembly = a
+}
+
+// dialListed tells n who is at the addresses of its list.
+func (n *node) dialListed() {
+	for _, addr := range n.w.list {
+		p := n.w.at[addr]
+		n.turn(func() {
+			switch {
+			case p == n || n.assembly == nil:
+			case p == nil || p.dead && !n.w.network.parted(n.id, p.id):
+				n.assembly.Refused(addr)
+			case p.paused || n.w.network.parted(n.id, p.id):
+				n.assembly.Missed(addr)
+			case p.joined():
+				n.assembly.Met(addr, p.id, p.core.Cluster())
+			default:
+				n.assembly.Met(addr, p.id, "")
+			}
+		})
+	}
+}
+
+var errNoOutcome = errors.New("assembled, and neither founds nor joins")
+
+// assembled sends what n's assembly wants sent, and goes on when that is over.
+func (n *node) assembled() {
+	for _, note := range n.assembly.Ready() {
+		n.sendNote(note)
+	}
+	switch o := n.assembly.Result(); {
+	case o == nil:
+	case o.Found != nil:
+		n.w.trace("%s founds %+v", n.id, *o.Found)
+		n.run(peer.Found(n.w.config(n.id, n.addr), *o.Found))
+	case o.Cluster != "":
+		n.w.trace("%s joins %s by %s", n.id, o.Cluster, o.Via)
+		n.run(peer.Join(n.w.config(n.id, n.addr), o.Cluster, o.Via))
+	default:
+		n.w.fail("%s: %v", n.id, errNoOutcome)
+	}
+}

@@ -1,0 +1,100 @@
+package sim
+
+import (
+	"strings"
+
+	"github.com/ha/doozerd/peer"
+	"github.com/ha/doozerd/store"
+)
+
+const (
+	calDir   = "/ctl/cal/"
+	nodeDirs = "/ctl/node/"
+)
+
+func isAddr(path string) bool {
+	return strings.HasPrefix(path, nodeDirs) && strings.HasSuffix(path, "/addr")
+}
+
+// idIn is the id in the path of a member's file.
+func idIn(path string) string {
+	id, _, _ := strings.Cut(path[len(nodeDirs):], "/")
+	return id
+}
+
+// membership holds the events that change who takes part to what members may do to each other. It is called before h
+// takes e in. What the operator does, or a process does to itself, is free.
+func (c *checker) membership(n *node, h *history, e store.Event) {
+	switch {
+	case e.Err != nil || c.w.operated[string(e.Path)+"="+string(e.Body)]:
+	case strings.HasPrefix(e.Path, calDir):
+		c.slotChange(n, h, e.Path, h.slots[e.Path], strings.TrimSpace(string(e.Body)))
+	case isAddr(e.Path) && e.Op == store.Del:
+		if id := idIn(e.Path); c.w.blameless(id) {
+			c.w.fail("%s was unregistered at rev %d, though nothing was wrong with it", id, e.Rev)
+		}
+	}
+}
+
+// slotChange: a slot goes from its holder to nobody when that is gone, or to who was started in its place; and from nobody
+// to a member that is there to stay.
+func (c *checker) slotChange(n *node, h *history, slot, before, after string) {
+	w := c.w
+	taker := w.byID[after]
+	switch {
+	case before == after || len(h.slots) == 0 || after == h.survivor:
+	case before != "" && h.addrs[before] != "" && w.blameless(before):
+		w.fail("%s lost %s to %q, though nothing was wrong with it", before, slot, after)
+	case before != "" && after != "" && h.addrs[before] != "" && w.byID[before] != nil && taker != nil && taker.addr != w.byID[before].addr:
+		w.fail("%s took %s from %s, in whose place it was not started", after, slot, before)
+	}
+}
+
+// asked holds what a member asks of others to the rules of who takes a slot: not while it is leaving, nor before the voters
+// that stand are back in theirs; and only the slot as it saw it.
+func (c *checker) asked(n *node, note *peer.Note) {
+	for _, b := range note.Mutations {
+		m, err := store.DecodeMutation(b)
+		if err != nil {
+			c.w.fail("%s asks for what is no mutation: %v", n.id, err)
+			return
+		}
+		if !strings.HasPrefix(m.Path, calDir) || string(m.Body) != n.id {
+			continue
+		}
+		switch rev, _ := n.tree().Stat(m.Path); {
+		case n.leaving:
+			c.w.fail("%s asks for %s, though it is leaving", n.id, m.Path)
+		case rev > m.Guard:
+			c.w.trace("%s asks in vain", n.id)
+		case rev != max(m.Guard, 0):
+			c.w.fail("%s asks for %s with guard %d, at rev %d", n.id, m.Path, m.Guard, rev)
+		case !anyVoter(n.tree()):
+			c.w.fail("%s asks for %s before those that stand are back in theirs", n.id, m.Path)
+		}
+	}
+}
+
+// anyVoter reports whether some slot names a member.
+func anyVoter(s *store.Snapshot) bool {
+	for e := range s.All(slotGlob) {
+		if id := strings.TrimSpace(string(e.Body)); id != "" && !strings.Contains(id, "/") {
+			if rev, _ := s.Stat(nodeDirs + id + "/addr"); rev > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+var slotGlob = glob(calDir + "*")
+
+// blameless reports whether process id is there to stay, and whether nothing has happened lately that might have kept it, for
+// as long as it takes to be evicted, from hearing others or being heard.
+func (w *world) blameless(id string) bool {
+	n := w.byID[id]
+	if n == nil || n.dead || n.paused || n.leaving || n.slow > 0 || n.rate != 1 || n.assembly != nil || !n.joined() {
+		return false
+	}
+	return w.now-max(n.troubled, n.born, w.troubled) > 3*w.plan.timeout && !w.network.cutAt(id) && w.plan.loss <= 0.05 && w.plan.tail == 0 && w.network.surge == 0
+}
