@@ -155,6 +155,16 @@ func (e *Engine) decisions() []Decision {
 // LastApplied returns the highest instance the caller has applied.
 func (e *Engine) LastApplied() uint64 { return e.window.applied }
 
+// Alone reports whether there is no other voter and nobody who follows.
+func (e *Engine) Alone() bool { return len(e.peers) == 0 && len(e.followers) == 0 }
+
+// Trim gives up the log that is kept for others to catch up from. Who needs it takes a snapshot.
+func (e *Engine) Trim() {
+	for e.log.count > 1 {
+		e.log.dropFirst()
+	}
+}
+
 // Window returns how many instances may be undecided at once.
 func (e *Engine) Window() uint64 { return e.window.size }
 

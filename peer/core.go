@@ -253,6 +253,9 @@ func (c *Core) advance() (more bool) {
 	for _, d := range r.Decisions {
 		c.apply(d)
 	}
+	if len(c.source.held) == 0 && c.engine.Alone() {
+		c.engine.Trim() // nobody has to catch up
+	}
 	return len(r.Decisions) > 0
 }
 

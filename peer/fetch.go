@@ -178,6 +178,9 @@ func (c *Core) install(head *Part, b *store.Builder) error {
 			return err
 		}
 	} else {
+		if now := c.store.Snapshot().Rev(); head.Rev < now {
+			return fmt.Errorf("%w: instance %d is of rev %d, and here is rev %d", ErrImpossible, head.Snapshot.Instance, head.Rev, now)
+		}
 		before, ruled = c.engine.LastApplied(), c.engine.Writable()
 		newer, err := c.engine.Install(head.Snapshot)
 		if !newer || err != nil {
@@ -186,9 +189,16 @@ func (c *Core) install(head *Part, b *store.Builder) error {
 	}
 	if head.Rev > c.store.Snapshot().Rev() {
 		if err := c.store.Install(b); err != nil {
-			return fmt.Errorf("snapshot of instance %d: %w", head.Snapshot.Instance, err)
+			panic("peer: broken: the engine went on from a snapshot, and the store did not: " + err.Error())
 		}
 	}
+	c.installed(head, before, ruled)
+	return nil
+}
+
+// installed takes over what the snapshot says of the members.
+func (c *Core) installed(head *Part, before uint64, ruled bool) {
+	c.log.Info("took a snapshot", "instance", head.Snapshot.Instance, "before", before, "rev", head.Rev, "files", head.Files)
 	c.roster = rosterOf(c.store.Snapshot())
 	c.dutyAt = c.now
 	c.founding = nil
@@ -199,6 +209,4 @@ func (c *Core) install(head *Part, b *store.Builder) error {
 		c.promoted(until, now)
 	}
 	c.leaving.until = until
-	c.log.Info("took a snapshot", "instance", head.Snapshot.Instance, "before", before, "rev", head.Rev, "files", head.Files)
-	return nil
 }

@@ -313,3 +313,17 @@ func TestStragglerTakesASnapshot(t *testing.T) {
 	r.until("C has all", 10*time.Second, func() bool { return r.file("C", "/f79") != "" })
 	r.check()
 }
+
+func TestLogOfOneAloneIsNotKept(t *testing.T) {
+	r := founded(t, 1, 1)
+	for k := range 100 {
+		assert.Equal(t, nil, r.set("A", fmt.Sprint("/f", k), "x"))
+	}
+	r.join("B", "10.0.0.2:1", "A")
+	r.until("B has all", 5*time.Second, func() bool { return r.file("B", "/f99") == "x" })
+	for k := range 100 {
+		assert.Equal(t, nil, r.set("A", fmt.Sprint("/g", k), "x"))
+	}
+	r.until("B has these, too", 5*time.Second, func() bool { return r.file("B", "/g99") == "x" })
+	r.check()
+}

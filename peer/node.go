@@ -227,6 +227,7 @@ func (n *Node) takeEvents(e event) {
 
 // end answers everything that is still waiting, under way first.
 func (n *Node) end() {
+	n.closeOnce.Do(func() { close(n.closing) }) // nobody waits for this loop any more
 	n.links.Close()
 	n.queue.close()
 	n.stage.abandon()
