@@ -191,6 +191,14 @@ func (h *hall) until(limit time.Duration, ok func() bool) bool {
 	return true
 }
 
+// seeds is how many are run: fewer where each takes long.
+func seeds(n uint64) uint64 {
+	if testing.Short() {
+		return n / 6
+	}
+	return n
+}
+
 // slowness is how slow networks are: so slow that several propose at a time, and beyond what a ballot takes.
 var slowness = []time.Duration{200 * time.Millisecond, 2 * time.Second, 5 * time.Second}
 
@@ -198,7 +206,7 @@ var slowness = []time.Duration{200 * time.Millisecond, 2 * time.Second, 5 * time
 var haste = []float64{0, 0.01, 0.05}
 
 func TestAssemblyOfAllFoundsOneCluster(t *testing.T) {
-	for seed := range uint64(162) {
+	for seed := range seeds(162) {
 		n := 1 + int(seed%MaxAssembly)
 		h := newHall(t, seed, n)
 		h.loss = []float64{0, 0.1, 0.3}[seed%3]
@@ -281,7 +289,7 @@ func TestBadLists(t *testing.T) {
 // TestAssembliesWithRestarts lets processes die and others come at their addresses while they assemble. Where a founding
 // was learned by a majority of its voters, who live, no other may be founded; all that live end in one cluster.
 func TestAssembliesWithRestarts(t *testing.T) {
-	for seed := range uint64(96) {
+	for seed := range seeds(96) {
 		h := newHall(t, seed, 3+2*int(seed%2))
 		h.loss = []float64{0, 0.2}[seed/2%2]
 		h.slow = slowness[seed/4%3]
