@@ -147,52 +147,63 @@ func (n *node) edit(name string, change func(old *entry) *entry) *node {
 
 // edited does what edit does, but may return a node with one slot too many, or
 // none.
+//
+// It copies slots and kids before it knows which of them changes, if any does:
+// in a large directory these and the names are in no cache, and this way are
+// fetched side by side. Searched first, sets there take a quarter longer.
 func (n *node) edited(name string, change func(old *entry) *entry) *node {
-	if !n.isLeaf() {
-		i := n.kidFor(name)
-		if kid := n.kids[i].edited(name, change); kid != n.kids[i] {
-			return n.withKid(i, kid, name)
-		}
-		return n
+	if n.isLeaf() {
+		return n.withEntry(copied(n.slots), name, change)
 	}
+	kids := copied(n.kids)
+	i := n.kidFor(name)
+	if kid := kids[i].edited(name, change); kid != kids[i] {
+		return n.withKid(kids, i, kid, name)
+	}
+	return n
+}
+
+// withEntry returns the leaf n with the entry called name changed; slots is a
+// copy of its own to use for that.
+func (n *node) withEntry(slots []*entry, name string, change func(old *entry) *entry) *node {
 	var old *entry
 	i, found := n.names.search(name)
 	if found {
-		old = n.slots[i]
+		old = slots[i]
 	}
 	switch e := change(old); {
 	case e == old:
 		return n
 	case e == nil:
-		return &node{names: n.names.remove(i), slots: removed(n.slots, i), entries: n.entries - 1, files: n.files - old.files()}
+		return &node{names: n.names.remove(i), slots: slices.Delete(slots, i, i+1), entries: n.entries - 1, files: n.files - old.files()}
 	case old == nil:
-		return &node{names: n.names.insert(i, name), slots: inserted(n.slots, i, e), entries: n.entries + 1, files: n.files + e.files()}
+		return &node{names: n.names.insert(i, name), slots: inserted(slots, i, e), entries: n.entries + 1, files: n.files + e.files()}
 	default:
-		return &node{names: n.names, slots: replaced(n.slots, i, e), entries: n.entries, files: n.files - old.files() + e.files()}
+		slots[i] = e
+		return &node{names: n.names, slots: slots, entries: n.entries, files: n.files - old.files() + e.files()}
 	}
 }
 
-// withKid returns n with kid as its i-th, in which name was changed.
-func (n *node) withKid(i int, kid *node, name string) *node {
-	old := n.kids[i]
-	m := &node{names: n.names, entries: n.entries - old.entries + kid.entries, files: n.files - old.files + kid.files}
+// withKid returns n with kid as its i-th, in which name was changed; kids is a
+// copy of its own to use for that.
+func (n *node) withKid(kids []*node, i int, kid *node, name string) *node {
+	old := kids[i]
+	kids[i] = kid
+	m := &node{names: n.names, kids: kids, entries: n.entries - old.entries + kid.entries, files: n.files - old.files + kid.files}
 	switch {
 	case kid.size() > fanout:
 		left, bound, right := kid.split(name)
 		m.names = n.names.insert(i+1, bound)
-		m.kids = inserted(n.kids, i+1, right)
 		m.kids[i] = left
+		m.kids = inserted(m.kids, i+1, right)
 	case kid.size() == 0:
 		m.names = n.names.remove(i)
-		if i == 0 && len(n.kids) > 1 {
+		if i == 0 && len(kids) > 1 {
 			m.names = n.names.remove(1) // the second becomes the first
 		}
-		m.kids = removed(n.kids, i)
-	default:
-		m.kids = replaced(n.kids, i, kid)
-		if kid.size() < old.size() {
-			m.mergeAround(i)
-		}
+		m.kids = slices.Delete(m.kids, i, i+1)
+	case kid.size() < old.size():
+		m.mergeAround(i)
 	}
 	return m
 }
@@ -242,6 +253,6 @@ func (n *node) merge(i int) {
 		left = parentOf(packNames(slices.Concat(left.names.unpack(), list)...), slices.Concat(left.kids, right.kids))
 	}
 	n.names = n.names.remove(i + 1)
-	n.kids = removed(n.kids, i+1)
 	n.kids[i] = left
+	n.kids = slices.Delete(n.kids, i+1, i+2)
 }
