@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 
@@ -15,28 +16,10 @@ import (
 // startCluster runs nodes that found a cluster together, on real sockets, and returns when all of them take writes.
 func startCluster(tb testing.TB, size int) []*Node {
 	tb.Helper()
-	var listeners []net.Listener
-	var addrs []string
-	for range size {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			tb.Fatal(err)
-		}
-		listeners = append(listeners, l)
-		addrs = append(addrs, l.Addr().String())
-	}
+	listeners, addrs := listen(tb, size)
 	var nodes []*Node
-	for k, l := range listeners {
-		n, err := Start(Config{Addr: addrs[k], Attach: addrs, Secret: "secret", Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
-		if err != nil {
-			tb.Fatal(err)
-		}
-		nodes = append(nodes, n)
-		go acceptPeers(l, n)
-		tb.Cleanup(func() {
-			l.Close()
-			n.Close()
-		})
+	for _, l := range listeners {
+		nodes = append(nodes, startAt(tb, l, addrs, io.Discard))
 	}
 	for _, n := range nodes {
 		<-n.Joined()
@@ -45,6 +28,34 @@ func startCluster(tb testing.TB, size int) []*Node {
 		}
 	}
 	return nodes
+}
+
+func listen(tb testing.TB, size int) (listeners []net.Listener, addrs []string) {
+	tb.Helper()
+	for range size {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			tb.Fatal(err)
+		}
+		listeners = append(listeners, l)
+		addrs = append(addrs, l.Addr().String())
+	}
+	return listeners, addrs
+}
+
+// startAt starts a node that listens there.
+func startAt(tb testing.TB, l net.Listener, attach []string, log io.Writer) *Node {
+	tb.Helper()
+	n, err := Start(Config{Addr: l.Addr().String(), Attach: attach, Secret: "secret", Logger: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	go acceptPeers(l, n)
+	tb.Cleanup(func() {
+		l.Close()
+		n.Close()
+	})
+	return n
 }
 
 // awaitChange waits for the next rev.
@@ -83,6 +94,35 @@ func TestNodesFoundAClusterOnRealSockets(t *testing.T) {
 		if got := body(t, n, "/x"); got != "1" {
 			t.Errorf("%s has %q", n.ID(), got)
 		}
+	}
+}
+
+// A lookout is a log that tells when it has read something.
+type lookout struct {
+	text string
+	once sync.Once
+	seen chan struct{}
+}
+
+func (l *lookout) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), l.text) {
+		l.once.Do(func() { close(l.seen) })
+	}
+	return len(b), nil
+}
+
+// Nodes that are started all at once attach to some that have not founded their cluster yet.
+func TestNodeAttachesToThoseThatFoundTheirClusterLater(t *testing.T) {
+	listeners, addrs := listen(t, 3)
+	startAt(t, listeners[0], addrs[:2], io.Discard)
+	log := &lookout{text: "link up", seen: make(chan struct{})}
+	n := startAt(t, listeners[2], addrs[:1], log)
+	<-log.seen
+	startAt(t, listeners[1], addrs[:2], io.Discard)
+	select {
+	case <-n.Joined():
+	case <-n.Done():
+		t.Fatal(n.Close())
 	}
 }
 

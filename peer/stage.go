@@ -47,12 +47,17 @@ var (
 // seekPatience is how long a node that is itself only starting may take until it can be attached to.
 const seekPatience = 30 * time.Second
 
+// seekAgain is how often a node asks anew those that have no cluster yet. They tell when a link is opened, and not later.
+const seekAgain = 500 * time.Millisecond
+
 // seeking is the stage of a node that attaches to any of some addresses.
 type seeking struct {
 	idle
-	failed map[string]error // by address
-	since  time.Duration
-	begun  bool
+	failed  map[string]error // by address
+	since   time.Duration
+	begun   bool
+	early   bool // somebody answers who has no cluster yet
+	againAt time.Duration
 }
 
 func (n *Node) seek() error {
@@ -74,6 +79,11 @@ func (s *seeking) tick(now time.Duration) {
 	if !s.begun {
 		s.begun, s.since = true, now
 	}
+	if s.early && now >= s.againAt {
+		s.early, s.againAt = false, now+seekAgain
+		s.node.links.Want(nil)
+		s.node.want(s.node.config.Attach)
+	}
 	if now-s.since > seekPatience {
 		s.node.err = fmt.Errorf("%w at %s: the nodes there have not joined a cluster themselves", ErrNoMember, strings.Join(s.node.config.Attach, ", "))
 	}
@@ -86,6 +96,7 @@ func (s *seeking) met(addr string, other link.Remote) {
 		return
 	}
 	delete(s.failed, addr)
+	s.early = true
 }
 
 // unreachable gives up when every address has failed.
