@@ -65,7 +65,7 @@ type mail struct {
 	heard   map[string]time.Time // who speaks to us, by id
 	changed bool                 // somebody new does
 	cluster string               // of the encoders
-	boxes   map[string]*box
+	boxes   map[string]*box      // by id; too many are forgotten, all at once
 	full    []*box
 	body    []byte
 }
@@ -87,6 +87,14 @@ const (
 
 // know notes where a process is reached.
 func (m *mail) know(r link.Remote) { m.addrs[r.ID] = r.Addr }
+
+// knowOnly forgets where all others are reached. Of those that are given twice, the last counts.
+func (m *mail) knowOnly(peers []link.Peer) {
+	clear(m.addrs)
+	for _, p := range peers {
+		m.addrs[p.ID] = p.Addr
+	}
+}
 
 // hear notes who speaks to us, so that it can be answered.
 func (m *mail) hear(r link.Remote) {

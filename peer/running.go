@@ -14,7 +14,8 @@ var ErrMajority = errors.New("a majority of the voters answers")
 type running struct {
 	node     *Node
 	core     *Core
-	wanted   uint64 // the core's changes when the links were last set
+	wanted   uint64        // the core's changes when the links were last set
+	linkAt   time.Duration // when they are to be set again at the latest
 	statusAt time.Duration
 	left     func() // to be called when nobody needs us any more
 }
@@ -31,7 +32,7 @@ func (n *Node) run(c *Core) {
 
 func (s *running) tick(now time.Duration) {
 	s.core.Tick(now)
-	if s.wanted != s.core.changes || s.node.mail.changed {
+	if s.wanted != s.core.changes || s.node.mail.changed || now >= s.linkAt {
 		s.link()
 	}
 	if now >= s.statusAt {
@@ -87,19 +88,22 @@ func (s *running) escape() error {
 // link connects to whom this node has to do with: a voter to all members, an observer to the voters; and to whoever speaks to
 // us and is no member yet.
 func (s *running) link() {
-	s.wanted = s.core.changes
-	peers := s.node.mail.strangers()
+	s.wanted, s.linkAt = s.core.changes, s.core.raw+relinkEvery
+	with := s.node.mail.strangers()
 	if s.core.engine == nil {
 		for _, id := range s.core.vias {
-			peers = append(peers, link.Peer{ID: id, Addr: s.node.mail.addrs[id]})
+			with = append(with, link.Peer{ID: id, Addr: s.node.mail.addrs[id]})
 		}
 	}
 	for _, m := range s.core.Associates() {
-		s.node.mail.addrs[m.ID] = m.Addr
-		peers = append(peers, link.Peer{ID: m.ID, Addr: m.Addr})
+		with = append(with, link.Peer{ID: m.ID, Addr: m.Addr})
 	}
-	s.node.links.Want(peers)
+	s.node.mail.knowOnly(with)
+	s.node.links.Want(with)
 }
+
+// relinkEvery is how often the links are looked through for those that nobody needs any more.
+const relinkEvery = 10 * time.Second
 
 func (s *running) flush() {
 	o := s.core.Ready()

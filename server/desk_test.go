@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 
 	"github.com/bmizerany/assert"
@@ -50,4 +51,14 @@ func TestDeskAsksForAccess(t *testing.T) {
 func TestNobodyAtTheDesk(t *testing.T) {
 	c := newRig(t).dial()
 	c.roundTrip(req(GET, withPath(wire.StatusPath)), fails(wire.Response_BAD_PATH))
+}
+
+func TestClientsOfANodeThatIsNotReadyAreHungUpOn(t *testing.T) {
+	var ready atomic.Bool
+	r := newRig(t, func(c *Config) { c.Ready = ready.Load })
+	c := r.dial()
+	c.send(req(REV))
+	c.expectEnd()
+	ready.Store(true)
+	r.dial().roundTrip(req(REV, noTag), &wire.Response{Rev: ptr[int64](0)})
 }
