@@ -44,8 +44,10 @@ type conn struct {
 	walker  *store.Walker // nil before the first WALK
 	lookout lookout
 	mine    bool // the reader is the one that writes
-	heard   bool // a request; so it is a client
-	peer    bool // it is another member's, to be handed over
+
+	requests counts // only the reader adds to it
+	heard    bool   // a request; so it is a client
+	peer     bool   // it is another member's, to be handed over
 
 	stranger bool // there is room for it only if it is another member's
 

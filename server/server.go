@@ -56,7 +56,8 @@ type Server struct {
 	closed    bool
 	listeners map[net.Listener]bool
 	conns     map[*conn]bool
-	strangers int // of conns
+	strangers int    // of conns
+	ended     counts // of the connections that ended
 }
 
 // Stats is what a server has to do and has done.
@@ -157,6 +158,7 @@ func (s *Server) dismiss(c *conn) {
 	if c.stranger {
 		s.strangers--
 	}
+	c.requests.addTo(&s.ended)
 	s.mu.Unlock()
 	s.work.Done()
 }

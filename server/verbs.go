@@ -77,6 +77,7 @@ var verbs = [lastVerb + 1]verb{
 
 // handle serves a request or answers why not. An error ends the connection.
 func (c *conn) handle(r *request) error {
+	c.requests.count(r.verb)
 	v := unknown
 	if r.verb > 0 && r.verb <= lastVerb && verbs[r.verb].serve != nil {
 		v = &verbs[r.verb]
