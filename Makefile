@@ -9,7 +9,7 @@ VERSION   := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' internal/version/
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 PAGES     := doc/doozer.1 doc/doozerd.1
 
-.PHONY: help build run test race sim faults fuzz bench lint proto check dist clean deps
+.PHONY: help build run test race sim faults fuzz bench screenshots lint proto check dist clean deps
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -44,6 +44,9 @@ fuzz: ## run every fuzz target for FUZZTIME (1m) each
 
 bench: ## measure, as ratios in one run; BENCHOUT=doc/performance.md keeps the result
 	$(GO) run ./internal/e2e/bench -o $(BENCHOUT)
+
+screenshots: deps ## take the pictures of the WebView in doc/screenshots
+	$(GO) run ./internal/e2e/shots -o doc/screenshots
 
 lint: ## gofmt, go vet, staticcheck, manual pages
 	@dirty=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$dirty" ] || { echo "gofmt these: $$dirty"; exit 1; }

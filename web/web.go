@@ -1,76 +1,54 @@
-// Package web shows a node's tree to people, in a browser: a page of HTML that
-// reads well without a script and is live with one.
+// Package web shows a node to people, in a browser, and to the programs that
+// look after it.
 //
-// It reads immutable snapshots of the store and waits for its events; it never
-// writes, and nothing a browser does or leaves undone can hold up the node.
-// The page is rendered here, in one place: the script only asks for more of it
-// and puts what comes into its place.
+// It reads immutable snapshots of the store and waits for its events; nothing
+// that a browser does or leaves undone can hold up the node. What it needs of
+// the node, of the client port and of the cluster it declares as small
+// interfaces; it must not know who implements them.
 //
-// The paths it serves:
+// A path in the tree is the path of its page, /a/b for /a/b. No name in the
+// tree has an underscore, so whatever a page itself needs is below /_/ and in
+// nobody's way:
 //
-//	/            the tree
-//	/tree/PATH   the tree from the directory PATH on; ?offset=N for later entries
-//	/raw/PATH    the body of the file PATH
-//	/events      the changes, as server-sent events
-//	/healthz     "ok", without asking for a secret
+//	/PATH        the tree from a directory on, or a file; ?rev=N as it was
+//	/?path=PATH  the same, for paths that a browser would change (/a/../b) and
+//	             those that are something else here (/events)
+//	/_/cluster   the members, and what is wrong
+//	/_/...       what the pages ask for: see routes
+//	/events      the changes, one by one, for scripts
+//	/metrics     for Prometheus
+//	/livez       200 unless the process should be restarted
+//	/readyz      200 if clients should be sent here
 //
-// The invariant it keeps: whatever goes into a page was escaped by
-// html/template, and nothing is served to somebody who could not read the same
-// through the client port.
+// A page is live by a stream of frames. A frame leads from one rev to a later
+// one, and the next begins where it ended, so a page that has applied them all
+// has missed nothing: see [frame]. All pages share the frames, so what a change
+// costs hardly depends on how many look on.
+//
+// The invariant it keeps: nothing is served to somebody who could not read the
+// same through the client port, nothing is written for somebody who could not
+// write it there, and what clients have stored is data on a page, never a part
+// of it.
 package web
 
 import (
-	"embed"
+	"context"
 	"errors"
 	"fmt"
 	"html/template"
-	"io"
-	"io/fs"
 	"log/slog"
 	"net/http"
-	"strings"
-	"time"
+	"sync"
 
 	"github.com/ha/doozerd/store"
 )
 
-// Limits of what one page and one browser may cost.
-const (
-	// DefaultMaxStreams bounds the browsers that follow the tree at once. The
-	// next one is told 503; its page stays readable and tries again.
-	DefaultMaxStreams = 100
+// DefaultMaxStreams bounds the pages and scripts that follow the tree at once.
+// The next one is told 503; a page says so and tries again.
+const DefaultMaxStreams = 4096
 
-	// MaxEntries bounds the entries of one page, and of one answer to "more".
-	MaxEntries = 200
-
-	// MaxPreview bounds the bytes of a body that a page shows. The rest is a
-	// link away.
-	MaxPreview = 1024
-
-	// MaxHexPreview is MaxPreview for bodies that are not text.
-	MaxHexPreview = 32
-
-	// MaxChanges bounds the revs that one message of a stream tells of. A
-	// browser that is further behind loads the tree anew.
-	MaxChanges = 1000
-
-	// MaxMessage bounds the bytes of one message of a stream, in the same way.
-	MaxMessage = 1 << 20
-)
-
-// Times of a stream.
-const (
-	// pace is the least time between two messages of changes: a tree may change
-	// faster than anybody can read, or a browser draw.
-	pace = 100 * time.Millisecond
-
-	// heartbeat is the longest time between two messages. A browser that hears
-	// nothing for three of them takes the connection for dead.
-	heartbeat = 10 * time.Second
-
-	// writeTimeout is how long a browser may take to receive one message.
-	writeTimeout = 15 * time.Second
-)
+// DefaultMaxValue is how long a value may be that is set here, in bytes.
+const DefaultMaxValue = 1 << 20
 
 // Node is what the pages need of the node they show.
 type Node interface {
@@ -78,110 +56,207 @@ type Node interface {
 	Store() *store.Store
 }
 
-// Config says what is shown, and to whom. Node is required.
+// Writer takes what is edited. Its Propose is that of the node: see the server
+// package.
+type Writer interface {
+	Propose(ctx context.Context, m store.Mutation, done func(store.Event, error)) error
+}
+
+// Config says what is shown, and to whom. Only Node is required.
 type Config struct {
 	Node Node
 
-	// Cluster, Addr and Version are shown on every page.
-	Cluster, Addr, Version string
+	// Writer makes the tree editable. Without one it is only shown.
+	Writer Writer
 
-	// RWSecret and ROSecret are those of the client port. If ROSecret is set,
-	// a page needs one of the two: HTTP Basic, any user name.
+	// Members tells of the cluster; nil shows what the tree says of it.
+	Members Cluster
+
+	// Server and Consensus have counters for the metrics, and for the plots of
+	// the cluster page. Without one, its metrics are missing.
+	Server    Server
+	Consensus Consensus
+	Latencies *Latencies
+
+	// Ready says why clients should not be sent to this node, Live why its
+	// process should be restarted; nil errors say that all is well. Functions
+	// that are nil always find it so.
+	Ready func(context.Context) error
+	Live  func() error
+
+	// Name, Addr and Version are shown on every page: the cluster's name, the
+	// address of the client port, the program's version.
+	Name, Addr, Version string
+
+	// ClusterID names the history that revs count in: to another cluster, the
+	// same number means something else. Nil says the node's id.
+	ClusterID func() string
+
+	// RWSecret and ROSecret are those of the client port, and mean the same:
+	// who has not shown one that is needed is asked for it.
 	RWSecret, ROSecret string
 
 	// Hosts are the names that a browser may call this server by, besides IP
-	// addresses and localhost. While no secret is needed, any other is refused:
-	// a stranger's page could otherwise point a name of its own here and read
-	// the tree through its visitor's browser.
+	// addresses and localhost. While no secret is needed to read, any other is
+	// refused: a stranger's page could otherwise point a name of its own here
+	// and read the tree through its visitor's browser.
 	Hosts []string
 
+	// Profile serves /debug/pprof/, to those who may read.
+	Profile bool
+
 	MaxStreams int // 0 is DefaultMaxStreams
+	MaxValue   int // 0 is DefaultMaxValue
 
 	Logger *slog.Logger // nil is slog.Default()
 }
 
 // Validate returns an error that names the first field that cannot be used.
 func (c Config) Validate() error {
-	if c.Node == nil {
+	switch {
+	case c.Node == nil:
 		return errors.New("web: a node is required")
-	}
-	if c.ROSecret != "" && c.RWSecret == "" {
+	case c.ROSecret != "" && c.RWSecret == "":
 		return errors.New("web: a read-only secret needs a read-write secret")
-	}
-	if c.MaxStreams < 0 {
+	case c.MaxStreams < 0:
 		return fmt.Errorf("web: %d streams: must not be negative", c.MaxStreams)
+	case c.MaxValue < 0:
+		return fmt.Errorf("web: a value limit of %d bytes: must not be negative", c.MaxValue)
 	}
 	return nil
 }
 
-//go:embed assets
-var assets embed.FS
-
-// handler serves one node's tree.
-type handler struct {
-	Config
-	pages   *template.Template
-	all     *store.Glob   // matches every file
-	streams chan struct{} // holds a token for each open stream
-}
-
-// New returns the handler that shows the tree. The error is that of
-// [Config.Validate]. A stream ends when its request's context does: a server
-// that is closing cancels its base context.
-func New(c Config) (http.Handler, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
+func (c Config) withDefaults() Config {
 	if c.MaxStreams == 0 {
 		c.MaxStreams = DefaultMaxStreams
+	}
+	if c.MaxValue == 0 {
+		c.MaxValue = DefaultMaxValue
+	}
+	if c.ClusterID == nil {
+		c.ClusterID = c.Node.ID
+	}
+	if c.Members == nil {
+		c.Members = FromTree(c.Node)
+	}
+	if c.Ready == nil {
+		c.Ready = func(context.Context) error { return nil }
+	}
+	if c.Live == nil {
+		c.Live = func() error { return nil }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	pages, err := template.ParseFS(assets, "assets/*.html")
-	if err != nil {
-		return nil, err
-	}
-	all, err := store.ParseGlob("/**")
-	if err != nil {
-		return nil, err
-	}
-	h := &handler{Config: c, pages: pages, all: all, streams: make(chan struct{}, c.MaxStreams)}
-	return h.routes()
+	return c
 }
 
-func (h *handler) routes() (http.Handler, error) {
-	files, err := fs.Sub(assets, "assets")
+// View is the WebView of one node: an http.Handler that has to be closed.
+type View struct {
+	config  Config // complete
+	gate    *gate
+	assets  *assets
+	pages   *template.Template
+	past    past
+	hub     *hub
+	rates   *rates
+	streams chan struct{} // holds a token for each open stream
+	handler http.Handler
+
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+}
+
+// New returns a view. The error is that of [Config.Validate]. A stream ends
+// when its request's context does: a server that is closing cancels its base
+// context.
+func New(c Config) (*View, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	c = c.withDefaults()
+	files, err := loadAssets()
 	if err != nil {
 		return nil, err
 	}
-	tree := http.NewServeMux()
-	tree.HandleFunc("GET /{$}", h.tree)
-	tree.HandleFunc("GET /tree/{path...}", h.tree)
-	tree.HandleFunc("GET /raw/{path...}", h.raw)
-	tree.HandleFunc("GET /events", h.events)
-	for _, name := range []string{"app.js", "style.css", "icon.svg"} {
-		tree.Handle("GET /"+name, http.FileServerFS(files))
+	pages, err := template.New("").Funcs(template.FuncMap{"modules": files.modules}).ParseFS(embedded, "assets/*.html")
+	if err != nil {
+		return nil, err
 	}
-	root := http.NewServeMux()
-	root.HandleFunc("GET /healthz", healthz)
-	root.Handle("/", h.ownHost(h.readers(tree)))
-	return readOnly(withHeaders(root)), nil
+	p := newPast(c.Node.Store())
+	v := &View{
+		config:  c,
+		gate:    newGate(c),
+		assets:  files,
+		pages:   pages,
+		past:    p,
+		hub:     newHub(p),
+		rates:   newRates(c),
+		streams: make(chan struct{}, c.MaxStreams),
+	}
+	v.handler = v.routes()
+	ctx, cancel := context.WithCancel(context.Background())
+	v.cancel = cancel
+	v.work.Go(func() { v.hub.run(ctx) })
+	v.work.Go(func() { v.rates.run(ctx) })
+	return v, nil
 }
 
-func healthz(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	io.WriteString(w, "ok")
+// Close ends what the view does by itself, and returns when it has ended. What
+// is being served is the business of the HTTP server.
+func (v *View) Close() error {
+	v.cancel()
+	v.work.Wait()
+	return nil
+}
+
+// ServeHTTP serves all that is at the paths in the package's comment.
+func (v *View) ServeHTTP(w http.ResponseWriter, r *http.Request) { v.handler.ServeHTTP(w, r) }
+
+func (v *View) routes() http.Handler {
+	open := http.NewServeMux() // needs no secret
+	open.HandleFunc("GET /livez", v.livez)
+	open.HandleFunc("GET /readyz", v.readyz)
+
+	named := http.NewServeMux() // needs no secret, but one of our names
+	named.HandleFunc("GET /_/a/{hash}/{name}", v.assets.serve)
+	named.HandleFunc("GET /_/signin", v.signinPage)
+	named.HandleFunc("POST /_/signin", v.signin)
+	named.HandleFunc("POST /_/signout", v.signout)
+
+	read := http.NewServeMux()
+	read.HandleFunc("GET /_/list", v.list)
+	read.HandleFunc("GET /_/file", v.file)
+	read.HandleFunc("GET /_/raw", v.raw)
+	read.HandleFunc("GET /_/history", v.fileHistory)
+	read.HandleFunc("GET /_/find", v.find)
+	read.HandleFunc("GET /_/event", v.eventAt)
+	read.HandleFunc("GET /_/stream", v.stream)
+	read.HandleFunc("GET /_/status", v.status)
+	read.HandleFunc("GET /_/cluster", v.page)
+	read.HandleFunc("GET /_/", http.NotFound)
+	read.HandleFunc("POST /_/edit", v.edit)
+	read.HandleFunc("GET /events", v.events)
+	read.Handle("GET /metrics", v.metrics())
+	read.HandleFunc("GET /{path...}", v.page)
+	if v.config.Profile {
+		profile(read)
+	}
+	named.Handle("/", v.needRead(read))
+	open.Handle("/", v.gate.ownHost(named))
+	return withHeaders(http.NewCrossOriginProtection().Handler(methods(open)))
 }
 
 // headers keep a page to itself: it loads nothing from elsewhere, runs no
-// script but ours, and is shown in nobody's frame.
+// script but ours, makes no markup of strings, and is shown in nobody's frame.
 var headers = [...][2]string{
 	{"Cache-Control", "no-store"},
 	{"Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
-		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+		"connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; " +
+		"require-trusted-types-for 'script'; trusted-types 'none'"},
 	{"Cross-Origin-Opener-Policy", "same-origin"},
 	{"Cross-Origin-Resource-Policy", "same-origin"},
+	{"Permissions-Policy", "camera=(), geolocation=(), microphone=()"},
 	{"Referrer-Policy", "no-referrer"},
 	{"X-Content-Type-Options", "nosniff"},
 }
@@ -195,19 +270,15 @@ func withHeaders(next http.Handler) http.Handler {
 	})
 }
 
-// readOnly refuses every method that is not for reading, on any path.
-func readOnly(next http.Handler) http.Handler {
+// methods refuses what no path here is for.
+func methods(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		switch r.Method {
+		case http.MethodGet, http.MethodHead, http.MethodPost:
+			next.ServeHTTP(w, r)
+		default:
 			w.Header().Set("Allow", "GET, HEAD")
-			http.Error(w, "only GET and HEAD: the tree is written through the client port", http.StatusMethodNotAllowed)
-			return
+			http.Error(w, "only GET and HEAD, and POST where a page needs it", http.StatusMethodNotAllowed)
 		}
-		next.ServeHTTP(w, r)
 	})
-}
-
-// treePath returns the path in the tree that a request names: "/" for none.
-func treePath(r *http.Request) string {
-	return "/" + strings.TrimSuffix(r.PathValue("path"), "/")
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bufio"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,9 +10,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"path"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/bmizerany/assert"
@@ -52,22 +54,28 @@ func (tr *tree) apply(m store.Mutation) {
 	}
 }
 
-func (tr *tree) id() string { return fmt.Sprintf("%s.%d", nodeID, tr.store.Snapshot().Rev()) }
+// Propose decides at once.
+func (tr *tree) Propose(_ context.Context, m store.Mutation, done func(store.Event, error)) error {
+	done(tr.store.Apply(m.Append(nil)), nil)
+	return nil
+}
 
-func handlerOf(t *testing.T, c Config) http.Handler {
+// viewOf returns a view that is closed with the test.
+func viewOf(t *testing.T, c Config) *View {
 	t.Helper()
 	c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
-	h, err := New(c)
+	v, err := New(c)
 	assert.Equal(t, nil, err)
-	return h
+	t.Cleanup(func() { v.Close() })
+	return v
 }
 
 func get(h http.Handler, url string, headers ...string) *httptest.ResponseRecorder {
-	return request(h, "GET", url, headers...)
+	return request(h, "GET", url, "", headers...)
 }
 
-func request(h http.Handler, method, url string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, url, nil)
+func request(h http.Handler, method, url, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, url, strings.NewReader(body))
 	r.Host = "127.0.0.1:8000"
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
@@ -78,6 +86,25 @@ func request(h http.Handler, method, url string, headers ...string) *httptest.Re
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
+}
+
+// getJSON decodes an answer that must be good.
+func getJSON[T any](t *testing.T, h http.Handler, url string) (answer T) {
+	t.Helper()
+	w := get(h, url)
+	assert.Equal(t, http.StatusOK, w.Code, w.Body.String())
+	assert.Equal(t, nil, json.Unmarshal(w.Body.Bytes(), &answer))
+	return answer
+}
+
+// bootOf returns the data that a page's scripts begin with.
+func bootOf(t *testing.T, page string) (b boot) {
+	t.Helper()
+	_, data, found := strings.Cut(page, `id="boot">`)
+	assert.T(t, found, page)
+	data, _, _ = strings.Cut(data, "</script>")
+	assert.Equal(t, nil, json.Unmarshal([]byte(data), &b))
+	return b
 }
 
 func contains(t *testing.T, text, part string) {
@@ -96,73 +123,168 @@ func lacks(t *testing.T, text, part string) {
 
 func TestValidate(t *testing.T) {
 	tr := newTree(t, 10)
-	assert.NotEqual(t, nil, Config{}.Validate())
-	assert.NotEqual(t, nil, Config{Node: tr, ROSecret: "r"}.Validate())
-	assert.NotEqual(t, nil, Config{Node: tr, MaxStreams: -1}.Validate())
+	for _, bad := range []Config{{}, {Node: tr, ROSecret: "r"}, {Node: tr, MaxStreams: -1}, {Node: tr, MaxValue: -1}} {
+		assert.NotEqual(t, nil, bad.Validate())
+		_, err := New(bad)
+		assert.NotEqual(t, nil, err)
+	}
 	assert.Equal(t, nil, Config{Node: tr, ROSecret: "r", RWSecret: "w"}.Validate())
 }
 
-func TestPageShowsTheTree(t *testing.T) {
+func TestPageBringsWhatItShows(t *testing.T) {
 	tr := newTree(t, 10)
 	tr.set("/a/b/c", "hello, world")
 	tr.set("/a/empty", "")
-	w := get(handlerOf(t, Config{Node: tr, Cluster: "test", Addr: "10.0.0.1:8046"}), "/")
+	v := viewOf(t, Config{Node: tr, Name: "test", Addr: "10.0.0.1:8046"})
+	w := get(v, "/")
 	assert.Equal(t, http.StatusOK, w.Code)
-	page := w.Body.String()
-	for _, part := range []string{
-		`data-node="AAAABBBBCCCCDDDD"`, `data-rev="2"`, `<a href="/">test</a>`, `10.0.0.1:8046`,
-		`data-dir="/a/b"`, `data-name="c"`, `hello, world`, `href="/raw/a/b/c"`, `12 B`, `rev 1`,
-		`<span class="body empty">empty</span>`,
-	} {
-		contains(t, page, part)
+	b := bootOf(t, w.Body.String())
+	assert.Equal(t, "/", b.Path)
+	assert.Equal(t, int64(2), b.Rev)
+	assert.Equal(t, nodeID, b.ClusterID)
+	assert.Equal(t, false, b.Edit)
+	var dirs []string
+	for _, l := range b.Lists {
+		dirs = append(dirs, fmt.Sprint(l.Dir, l.Rev, l.Count, len(l.Rows)))
 	}
+	assert.Equal(t, []string{"/2 1 1", "/a2 2 2", "/a/b2 1 1"}, dirs)
+	assert.Equal(t, "hello, world", b.Lists[2].Rows[0].Text)
+
+	b = bootOf(t, get(v, "/a/b/c").Body.String())
+	assert.Equal(t, "/a/b/c", b.File.Path)
+	assert.Equal(t, "hello, world", b.File.Text)
+	assert.Equal(t, "/a/b", b.Lists[0].Dir)
+}
+
+// A page shows a path that browsers would change, or that is something else
+// here, by a parameter.
+func TestPathsThatBrowsersWouldChange(t *testing.T) {
+	tr := newTree(t, 10)
+	for _, p := range []string{"/a/../b", "/./x", "/events", "/metrics"} {
+		tr.set(p, "value of "+p)
+		b := bootOf(t, get(viewOf(t, Config{Node: tr}), "/?path="+url.QueryEscape(p)).Body.String())
+		assert.Equal(t, p, b.Path)
+		assert.Equal(t, "value of "+p, b.File.Text)
+	}
+}
+
+func TestPagesOfWhatIsNotThere(t *testing.T) {
+	tr := newTree(t, 2)
+	tr.set("/a", "1")
+	v := viewOf(t, Config{Node: tr})
+	for url, want := range map[string]int{
+		"/": 200, "/a": 200, "/a/": 200, "/none": 404, "/b_ad": 404, "/?path=x": 404, "/?rev=1": 200, "/?rev=9": 410, "/?rev=x": 410,
+		"/_/none": 404, "/_/cluster": 200,
+	} {
+		if w := get(v, url); w.Code != want {
+			t.Errorf("%s: %d, want %d", url, w.Code, want)
+		}
+	}
+	assert.NotEqual(t, "", bootOf(t, get(v, "/b_ad").Body.String()).Bad)
+	assert.T(t, bootOf(t, get(v, "/?rev=9").Body.String()).Gone)
 }
 
 func TestEmptyTreeIsAPage(t *testing.T) {
-	w := get(handlerOf(t, Config{Node: newTree(t, 10)}), "/")
-	assert.Equal(t, http.StatusOK, w.Code)
-	contains(t, w.Body.String(), "nothing here")
+	b := bootOf(t, get(viewOf(t, Config{Node: newTree(t, 10)}), "/").Body.String())
+	assert.Equal(t, int64(0), b.Rev)
+	assert.Equal(t, 0, b.Lists[0].Count)
 }
 
-func TestPageOfADirectory(t *testing.T) {
+func TestWhatClientsStoredIsNoMarkup(t *testing.T) {
 	tr := newTree(t, 10)
-	tr.set("/a/b/c", "in")
-	tr.set("/other", "out of it")
-	h := handlerOf(t, Config{Node: tr})
-	for _, url := range []string{"/tree/a/b", "/tree/a/b/"} {
-		page := get(h, url).Body.String()
-		contains(t, page, `<li><a href="/tree/">/</a></li><li><a href="/tree/a">a</a></li><li><a href="/tree/a/b">b</a></li>`)
-		contains(t, page, `data-name="c"`)
-		lacks(t, page, "out of it")
+	tr.set("/x", `</script><script>alert("1")</script><!--`)
+	v := viewOf(t, Config{Node: tr, Name: "<b>", Addr: "<i>", Version: "<u>"})
+	for _, url := range []string{"/", "/x", "/?path=</script><script>alert(1)", "/?rev=</script><script>alert(1)"} {
+		page := get(v, url).Body.String()
+		for _, bad := range []string{"<script>alert", "<b>", "<i>", "<u>", "<!--"} {
+			lacks(t, page, bad)
+		}
 	}
-	assert.Equal(t, http.StatusNotFound, get(h, "/tree/b_ad").Code)
+	assert.Equal(t, `</script><script>alert("1")</script><!--`, bootOf(t, get(v, "/x").Body.String()).File.Text)
 }
 
-func TestBodiesAreEscaped(t *testing.T) {
+func TestPlainPageLinksByParameter(t *testing.T) {
 	tr := newTree(t, 10)
-	tr.set("/x", `</span><script>alert("1")</script>`)
-	page := get(handlerOf(t, Config{Node: tr, Cluster: "<b>", Addr: "<i>", Version: "<u>"}), "/").Body.String()
-	for _, raw := range []string{"<script>alert", "</span><script", "<b>", "<i>", "<u>"} {
-		lacks(t, strings.ReplaceAll(page, `<b id="rev">`, ""), raw)
-	}
-	contains(t, page, "&lt;script&gt;")
+	tr.set("/..", "x")
+	contains(t, get(viewOf(t, Config{Node: tr}), "/").Body.String(), `<a href="/?path=/..">..</a> x`)
 }
 
 func TestShow(t *testing.T) {
-	long := strings.Repeat("ä", MaxPreview)
+	long := strings.Repeat("ä", 100)
 	for _, c := range []struct {
 		body string
 		want preview
 	}{
 		{"", preview{}},
 		{"text\n\twith äöü", preview{Text: "text\n\twith äöü"}},
-		{long, preview{Text: long[:MaxPreview], Cut: true}},
-		{"x" + long, preview{Text: "x" + long[:MaxPreview-2], Cut: true}},
-		{"\x00\xff", preview{Text: "00 ff", Hex: true}},
-		{"evil \u202e order", preview{Text: "65 76 69 6c 20 e2 80 ae 20 6f 72 64 65 72", Hex: true}},
-		{strings.Repeat("\x00", 33), preview{Text: "00" + strings.Repeat(" 00", 31), Hex: true, Cut: true}},
+		{long, preview{Text: long[:160], Cut: true}},
+		{"x" + long, preview{Text: "x" + long[:158], Cut: true}},
+		{"\x00\xff", preview{Text: "00ff", Hex: true}},
+		{"evil \u202e order", preview{Text: "6576696c20e280ae206f72646572", Hex: true}},
+		{strings.Repeat("\x00", 33), preview{Text: strings.Repeat("00", 32), Hex: true, Cut: true}},
 	} {
-		assert.Equal(t, c.want, show([]byte(c.body)))
+		assert.Equal(t, c.want, show([]byte(c.body), 160, 32))
+	}
+}
+
+func TestListing(t *testing.T) {
+	const files = 2*MaxRows + 50
+	tr := newTree(t, 10)
+	for i := range files {
+		tr.set(fmt.Sprintf("/big/%06d", i), "x")
+	}
+	v := viewOf(t, Config{Node: tr})
+	assert.Equal(t, 1, len(bootOf(t, get(v, "/").Body.String()).Lists)) // too large to be open at first
+	seen := 0
+	for first := 0; first < files; first += MaxRows {
+		l := getJSON[listing](t, v, fmt.Sprintf("/_/list?dir=/big&first=%d", first))
+		assert.Equal(t, files, l.Count)
+		assert.Equal(t, fmt.Sprintf("%06d", first), l.Rows[0].Name)
+		seen += len(l.Rows)
+	}
+	assert.Equal(t, files, seen)
+	assert.Equal(t, 0, len(getJSON[listing](t, v, "/_/list?dir=/big&first=2000000000").Rows))
+	assert.Equal(t, 0, getJSON[listing](t, v, "/_/list?dir=/none").Count)
+	assert.Equal(t, 0, getJSON[listing](t, v, "/_/list?dir=/big/000001").Count)
+	for _, bad := range []string{"dir=/big&first=-1", "dir=/big&first=x", "dir=/big&first=99999999999", "dir=", "dir=x", "dir=/a_b"} {
+		assert.Equal(t, http.StatusBadRequest, get(v, "/_/list?"+bad).Code)
+	}
+}
+
+func TestOldRevs(t *testing.T) {
+	tr := newTree(t, 3)
+	tr.set("/a", "1")
+	tr.set("/b", "2")
+	tr.set("/a", "3")
+	v := viewOf(t, Config{Node: tr})
+	assert.Equal(t, 1, getJSON[listing](t, v, "/_/list?dir=/&rev=1").Count)
+	assert.Equal(t, "1", getJSON[fileView](t, v, "/_/file?path=/a&rev=2").Text)
+	assert.Equal(t, "3", getJSON[fileView](t, v, "/_/file?path=/a").Text)
+	assert.Equal(t, "1", get(v, "/_/raw?path=/a&rev=2").Body.String())
+	assert.Equal(t, 1, len(getJSON[finding](t, v, "/_/find?glob=/**&rev=1").Files))
+	assert.Equal(t, eventView{Rev: 2, Path: "/b"}, getJSON[eventView](t, v, "/_/event?rev=2"))
+
+	tr.del("/b")
+	assert.Equal(t, eventView{Rev: 4, Path: "/b", Del: true}, getJSON[eventView](t, v, "/_/event?rev=4"))
+	assert.Equal(t, int64(2), v.past.oldest())
+	live := getJSON[listing](t, v, "/_/list?dir=/&rev=1&live=1") // better another than none
+	assert.Equal(t, int64(4), live.Rev)
+	for _, gone := range []string{"1", "99", "x", "-1"} {
+		for _, url := range []string{"/_/list?dir=/", "/_/file?path=/a", "/_/raw?path=/a", "/_/history?path=/a", "/_/find?glob=/**", "/_/event?"} {
+			if w := get(v, url+"&rev="+gone); w.Code != http.StatusGone {
+				t.Errorf("%s at rev %s: %d", url, gone, w.Code)
+			}
+		}
+	}
+}
+
+func TestOldestRev(t *testing.T) {
+	tr := newTree(t, 7)
+	p := newPast(tr.store)
+	assert.Equal(t, int64(1), p.oldest())
+	for i := range 30 {
+		tr.set("/a", "x")
+		assert.Equal(t, max(1, int64(i+1)-6), p.oldest())
 	}
 }
 
@@ -170,94 +292,111 @@ func TestRawBody(t *testing.T) {
 	tr := newTree(t, 10)
 	tr.set("/text", "<script>")
 	tr.set("/bin/x", "\x00\x01")
-	h := handlerOf(t, Config{Node: tr})
-
-	w := get(h, "/raw/text")
+	v := viewOf(t, Config{Node: tr})
+	w := get(v, "/_/raw?path=/text")
 	assert.Equal(t, "<script>", w.Body.String())
 	assert.Equal(t, "text/plain; charset=utf-8", w.Header().Get("Content-Type"))
 	assert.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
-
-	w = get(h, "/raw/bin/x")
+	w = get(v, "/_/raw?path=/bin/x")
 	assert.Equal(t, "\x00\x01", w.Body.String())
 	assert.Equal(t, "application/octet-stream", w.Header().Get("Content-Type"))
-
-	for _, missing := range []string{"/raw/bin", "/raw/none", "/raw/", "/raw/b_d"} {
-		assert.Equal(t, http.StatusNotFound, get(h, missing).Code)
+	for _, missing := range []string{"/bin", "/none", "/"} {
+		assert.Equal(t, http.StatusNotFound, get(v, "/_/raw?path="+missing).Code)
 	}
 }
 
-func TestBigDirectoryComesInParts(t *testing.T) {
-	const files = 2*MaxEntries + 50
-	tr := newTree(t, 10)
-	for i := range files {
-		tr.set(fmt.Sprintf("/big/%06d", i), "x")
-	}
-	h := handlerOf(t, Config{Node: tr})
-	lacks(t, get(h, "/").Body.String(), `data-name="000000"`)
-
-	seen := 0
-	for offset := 0; offset < files; offset += MaxEntries {
-		part := get(h, fmt.Sprintf("/tree/big?part=list&offset=%d", offset)).Body.String()
-		seen += strings.Count(part, `class="file"`)
-		contains(t, part, fmt.Sprintf(`data-first="%d"`, offset))
-		if rest := files - offset - MaxEntries; rest > 0 {
-			contains(t, part, fmt.Sprintf(`href="/tree/big?offset=%d">more (<span class="rest">%d</span>)`, offset+MaxEntries, rest))
-		} else {
-			lacks(t, part, `class="more"`)
+func TestHistoryOfAFile(t *testing.T) {
+	tr := newTree(t, 5)
+	tr.set("/a", "old")
+	tr.set("/b", "x")
+	tr.set("/b", "y")
+	v := viewOf(t, Config{Node: tr})
+	told := func(p string) string {
+		var s []string
+		for _, x := range getJSON[fileHistory](t, v, "/_/history?path="+p).Versions {
+			s = append(s, fmt.Sprint(x.Rev, x.Text, x.Del, x.Base))
 		}
+		return strings.Join(s, ", ")
 	}
-	assert.Equal(t, files, seen)
+	assert.Equal(t, "1oldfalsefalse", strings.ReplaceAll(told("/a"), " ", ""))
+	tr.set("/a", "new")
+	tr.del("/a")
+	tr.set("/c", "z") // the oldest rev is 2 now
+	assert.Equal(t, "5truefalse,4newfalsefalse,1oldfalsetrue", strings.ReplaceAll(told("/a"), " ", ""))
+	assert.Equal(t, "3yfalsefalse,2xfalsefalse", strings.ReplaceAll(told("/b"), " ", ""))
+	assert.Equal(t, "", told("/none"))
+	assert.Equal(t, 0, tr.store.Waits())
 }
 
-func TestPartOfAVersion(t *testing.T) {
-	tr := newTree(t, 2)
-	tr.set("/a", "1")
-	tr.set("/b", "2")
-	h := handlerOf(t, Config{Node: tr})
-	lacks(t, get(h, "/tree/?part=list&rev=1").Body.String(), `data-name="b"`)
-
-	tr.set("/c", "3")
-	for _, gone := range []string{"1", "99", "x"} {
-		assert.Equal(t, http.StatusGone, get(h, "/tree/?part=list&rev="+gone).Code)
+func TestHistoryOfAFileIsBounded(t *testing.T) {
+	tr := newTree(t, 1000)
+	for i := range MaxVersions + 50 {
+		tr.set("/a", fmt.Sprint(i))
 	}
+	h := getJSON[fileHistory](t, viewOf(t, Config{Node: tr}), "/_/history?path=/a")
+	assert.T(t, h.More)
+	assert.Equal(t, MaxVersions, len(h.Versions))
+	assert.Equal(t, int64(MaxVersions+50), h.Versions[0].Rev)
 }
 
-func TestBadOffset(t *testing.T) {
-	h := handlerOf(t, Config{Node: newTree(t, 10)})
-	for _, offset := range []string{"-1", "x", "99999999999"} {
-		assert.Equal(t, http.StatusBadRequest, get(h, "/?offset="+offset).Code)
-	}
-	assert.Equal(t, http.StatusOK, get(h, "/?offset=2000000000").Code)
-}
-
-func TestOnlyReading(t *testing.T) {
+func TestFind(t *testing.T) {
 	tr := newTree(t, 10)
-	tr.set("/x", "1")
-	h := handlerOf(t, Config{Node: tr})
-	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"} {
-		for _, url := range []string{"/", "/raw/x", "/events", "/healthz", "/none"} {
-			w := request(h, method, url)
-			assert.Equal(t, http.StatusMethodNotAllowed, w.Code)
-			assert.Equal(t, "GET, HEAD", w.Header().Get("Allow"))
-		}
+	for i := range MaxFound + 10 {
+		tr.set(fmt.Sprintf("/many/%d", i), "x")
 	}
-	for _, url := range []string{"/", "/raw/x", "/healthz", "/events"} {
-		assert.Equal(t, http.StatusOK, request(h, "HEAD", url).Code)
+	tr.set("/app/web/config", "c")
+	v := viewOf(t, Config{Node: tr})
+	f := getJSON[finding](t, v, "/_/find?glob=/**/config")
+	assert.Equal(t, 1, len(f.Files))
+	assert.Equal(t, "/app/web/config", f.Files[0].Name)
+	f = getJSON[finding](t, v, "/_/find?glob=/many/*")
+	assert.T(t, f.More)
+	assert.Equal(t, MaxFound, len(f.Files))
+	assert.Equal(t, http.StatusBadRequest, get(v, "/_/find?glob=[").Code)
+}
+
+func TestMethods(t *testing.T) {
+	v := viewOf(t, Config{Node: newTree(t, 10)})
+	for _, method := range []string{"PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"} {
+		assert.Equal(t, http.StatusMethodNotAllowed, request(v, method, "/", "").Code)
 	}
-	assert.Equal(t, http.StatusNotFound, get(h, "/none").Code)
+	for _, url := range []string{"/", "/_/list", "/events", "/livez"} {
+		assert.Equal(t, http.StatusMethodNotAllowed, request(v, "POST", url, "").Code)
+	}
+	assert.Equal(t, http.StatusOK, request(v, "HEAD", "/", "").Code)
 }
 
 func TestEveryAnswerKeepsToItself(t *testing.T) {
-	h := handlerOf(t, Config{Node: newTree(t, 10)})
-	for _, url := range []string{"/", "/app.js", "/style.css", "/icon.svg", "/none", "/healthz", "/raw/none"} {
-		header := get(h, url).Header()
-		contains(t, header.Get("Content-Security-Policy"), "default-src 'none'")
+	v := viewOf(t, Config{Node: newTree(t, 10)})
+	for _, url := range []string{"/", "/_/none", "/livez", "/_/raw?path=/none", "/_/a/x/app.js", "/metrics"} {
+		header := get(v, url).Header()
+		for _, part := range []string{"default-src 'none'", "script-src 'self';", "require-trusted-types-for 'script'", "frame-ancestors 'none'"} {
+			contains(t, header.Get("Content-Security-Policy"), part)
+		}
 		assert.Equal(t, "nosniff", header.Get("X-Content-Type-Options"))
 		assert.Equal(t, "no-store", header.Get("Cache-Control"))
 	}
-	contains(t, get(h, "/app.js").Header().Get("Content-Type"), "javascript")
-	contains(t, get(h, "/style.css").Header().Get("Content-Type"), "text/css")
-	lacks(t, get(h, "/").Body.String(), "style=")
+	lacks(t, get(v, "/").Body.String(), "style=")
+	lacks(t, get(v, "/").Body.String(), "://")
+}
+
+func TestAssetsAreKeptForGood(t *testing.T) {
+	v := viewOf(t, Config{Node: newTree(t, 10)})
+	for name, kind := range map[string]string{"app.js": "text/javascript", "style.css": "text/css", "icon.svg": "image/svg+xml"} {
+		url := "/_/a/" + v.assets.hash + "/" + name
+		contains(t, get(v, "/").Body.String(), url)
+		plain, packed := get(v, url), get(v, url, "Accept-Encoding", "gzip")
+		contains(t, plain.Header().Get("Content-Type"), kind)
+		contains(t, plain.Header().Get("Cache-Control"), "immutable")
+		assert.Equal(t, "gzip", packed.Header().Get("Content-Encoding"))
+		z, err := gzip.NewReader(packed.Body)
+		assert.Equal(t, nil, err)
+		unpacked, err := io.ReadAll(z)
+		assert.Equal(t, nil, err)
+		assert.Equal(t, plain.Body.String(), string(unpacked))
+		assert.Equal(t, http.StatusNotFound, get(v, "/_/a/other/"+path.Base(url)).Code)
+	}
+	assert.Equal(t, http.StatusNotFound, get(v, "/_/a/"+v.assets.hash+"/page.html").Code)
 }
 
 func TestSecrets(t *testing.T) {
@@ -280,23 +419,86 @@ func TestSecrets(t *testing.T) {
 		{"w", "r", "r", 200},
 		{"s", "s", "s", 200},
 	} {
-		h := handlerOf(t, Config{Node: tr, RWSecret: c.rw, ROSecret: c.ro})
-		for _, url := range []string{"/", "/tree/", "/app.js"} {
-			assert.Equal(t, c.want, get(h, url, "Authorization", basic(c.password)).Code)
+		v := viewOf(t, Config{Node: tr, RWSecret: c.rw, ROSecret: c.ro})
+		for _, url := range []string{"/", "/_/list?dir=/", "/metrics"} {
+			assert.Equal(t, c.want, get(v, url, "Authorization", basic(c.password)).Code)
+			assert.Equal(t, c.want, get(v, url, "Authorization", "Bearer "+c.password).Code)
 		}
-		assert.Equal(t, "ok", get(h, "/healthz").Body.String())
+		assert.Equal(t, "ok\n", get(v, "/livez").Body.String())
+		assert.Equal(t, "ok\n", get(v, "/readyz").Body.String())
 	}
-	h := handlerOf(t, Config{Node: tr, RWSecret: "w", ROSecret: "r"})
-	for _, url := range []string{"/", "/raw/x", "/events", "/none"} {
-		w := get(h, url)
+	v := viewOf(t, Config{Node: tr, RWSecret: "w", ROSecret: "r", Profile: true})
+	for _, url := range []string{"/", "/events", "/metrics", "/debug/pprof/"} {
+		w := get(v, url)
 		assert.Equal(t, http.StatusUnauthorized, w.Code)
 		contains(t, w.Header().Get("WWW-Authenticate"), "Basic ")
+	}
+	// A browser would put up its own dialog in the middle of a page.
+	assert.Equal(t, "", get(v, "/_/list?dir=/").Header().Get("WWW-Authenticate"))
+}
+
+func TestSigningIn(t *testing.T) {
+	tr := newTree(t, 10)
+	v := viewOf(t, Config{Node: tr, RWSecret: "w", ROSecret: "r", Name: "prod"})
+	page := get(v, "/a/b?rev=3", "Accept", "text/html")
+	assert.Equal(t, http.StatusUnauthorized, page.Code)
+	assert.Equal(t, "", page.Header().Get("WWW-Authenticate"))
+	contains(t, page.Body.String(), `name="next" value="/a/b?rev=3"`)
+
+	form := func(values ...string) *httptest.ResponseRecorder {
+		f := url.Values{}
+		for i := 0; i < len(values); i += 2 {
+			f.Set(values[i], values[i+1])
+		}
+		return request(v, "POST", "/_/signin", f.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+	}
+	wrong := form("secret", "x", "next", "/a")
+	assert.Equal(t, http.StatusUnauthorized, wrong.Code)
+	contains(t, wrong.Body.String(), "That is not it.")
+	assert.Equal(t, 0, len(wrong.Result().Cookies()))
+
+	right := form("secret", "r", "next", "/a")
+	assert.Equal(t, http.StatusSeeOther, right.Code)
+	assert.Equal(t, "/a", right.Header().Get("Location"))
+	cookie := right.Result().Cookies()[0]
+	assert.T(t, cookie.HttpOnly)
+	assert.Equal(t, http.SameSiteLaxMode, cookie.SameSite)
+	signedIn := cookie.Name + "=" + cookie.Value
+	assert.Equal(t, http.StatusOK, get(v, "/", "Cookie", signedIn).Code)
+	assert.Equal(t, false, bootOf(t, get(v, "/", "Cookie", signedIn).Body.String()).MayWrite)
+
+	assert.Equal(t, http.StatusUnauthorized, form("secret", "r", "write", "1").Code) // reading is not enough to write
+	assert.Equal(t, http.StatusSeeOther, form("secret", "w", "write", "1").Code)
+
+	// Another process with the same secrets takes the session, one with others does not.
+	assert.Equal(t, http.StatusOK, get(viewOf(t, Config{Node: tr, RWSecret: "w", ROSecret: "r"}), "/", "Cookie", signedIn).Code)
+	assert.Equal(t, http.StatusUnauthorized, get(viewOf(t, Config{Node: tr, RWSecret: "w2", ROSecret: "r"}), "/", "Cookie", signedIn).Code)
+	out := request(v, "POST", "/_/signout", "")
+	assert.T(t, out.Result().Cookies()[0].MaxAge < 0)
+}
+
+func TestSessionsCannotBeMade(t *testing.T) {
+	g := newGate(Config{RWSecret: "w", ROSecret: "r"})
+	now := time.Now()
+	good := g.session(mayRead, now.Add(time.Hour))
+	assert.Equal(t, mayRead, g.bySession(good, now))
+	assert.Equal(t, mayNothing, g.bySession(good, now.Add(2*time.Hour)))
+	for _, bad := range []string{"", ".", "2.9999999999.", strings.Replace(good, "1.", "2.", 1), good + "A", good[:len(good)-2]} {
+		assert.Equal(t, mayNothing, g.bySession(bad, now), bad)
+	}
+}
+
+func TestSignInLeadsNowhereElse(t *testing.T) {
+	for next, want := range map[string]string{
+		"/a?rev=3": "/a?rev=3", "": "/", "http://evil.example/": "/", "//evil.example": "/", `/\evil.example`: "/", "javascript:x": "/", "/\t/evil.example": "/",
+	} {
+		assert.Equal(t, want, ownPath(next))
 	}
 }
 
 func TestOnlyItsOwnNames(t *testing.T) {
 	tr := newTree(t, 10)
-	h := handlerOf(t, Config{Node: tr, Hosts: []string{"doozer.example", ""}})
+	v := viewOf(t, Config{Node: tr, Hosts: []string{"doozer.example", ""}})
 	for host, want := range map[string]int{
 		"127.0.0.1:8000":       200,
 		"[::1]:8000":           200,
@@ -310,356 +512,58 @@ func TestOnlyItsOwnNames(t *testing.T) {
 		"notlocalhost":         http.StatusMisdirectedRequest,
 		"doozer.example.evil.": http.StatusMisdirectedRequest,
 	} {
-		w := get(h, "/", "Host", host)
+		w := get(v, "/", "Host", host)
 		if w.Code != want {
 			t.Errorf("Host %s: %d, want %d", host, w.Code, want)
 		}
 		lacks(t, w.Body.String(), "evil")
 	}
-	secret := handlerOf(t, Config{Node: tr, RWSecret: "w", ROSecret: "r"})
+	secret := viewOf(t, Config{Node: tr, RWSecret: "w", ROSecret: "r"})
 	assert.Equal(t, http.StatusUnauthorized, get(secret, "/", "Host", "proxy.example").Code)
 }
 
-// A message is one server-sent event.
-type message struct{ id, event, data string }
-
-func (m message) change(t *testing.T) (c change) {
-	t.Helper()
-	assert.Equal(t, "change", m.event)
-	assert.Equal(t, nil, json.Unmarshal([]byte(m.data), &c))
-	return c
+func TestHostname(t *testing.T) {
+	for hostport, want := range map[string]string{"a:1": "a", "a": "a", "[::1]:80": "::1", "[::1]": "::1", "": ""} {
+		assert.Equal(t, want, hostname(hostport))
+	}
 }
 
-// A reader is a browser that follows the tree.
-type reader struct {
-	t    *testing.T
-	body *bufio.Reader
+func TestHealth(t *testing.T) {
+	tr := newTree(t, 10)
+	sick := viewOf(t, Config{
+		Node:  tr,
+		Ready: func(context.Context) error { return fmt.Errorf("no majority") },
+		Live:  func() error { return fmt.Errorf("stuck") },
+	})
+	for url, why := range map[string]string{"/readyz": "no majority\n", "/livez": "stuck\n"} {
+		w := get(sick, url)
+		assert.Equal(t, http.StatusServiceUnavailable, w.Code)
+		assert.Equal(t, why, w.Body.String())
+	}
 }
 
-// follow opens a stream of the handler over HTTP. It ends with the test.
-func follow(t *testing.T, h http.Handler, after string, headers ...string) *reader {
+func TestProfilesOnlyIfAskedFor(t *testing.T) {
+	tr := newTree(t, 10)
+	assert.Equal(t, http.StatusNotFound, get(viewOf(t, Config{Node: tr}), "/debug/pprof/").Code)
+	contains(t, get(viewOf(t, Config{Node: tr, Profile: true}), "/debug/pprof/").Body.String(), "goroutine")
+}
+
+// lines reads a stream line by line.
+func lines(t *testing.T, v *View, url string, headers ...string) *bufio.Reader {
 	t.Helper()
-	server := httptest.NewServer(h)
+	server := httptest.NewServer(v)
 	t.Cleanup(server.Close)
-	return followAt(t, server, after, headers...)
-}
-
-func followAt(t *testing.T, server *httptest.Server, after string, headers ...string) *reader {
-	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	r, err := http.NewRequestWithContext(ctx, "GET", server.URL+"/events?after="+after, nil)
+	r, err := http.NewRequestWithContext(ctx, "GET", server.URL+url, nil)
 	assert.Equal(t, nil, err)
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	answer, err := server.Client().Do(r)
 	assert.Equal(t, nil, err)
+	t.Cleanup(func() { answer.Body.Close() })
 	assert.Equal(t, http.StatusOK, answer.StatusCode)
 	assert.Equal(t, "text/event-stream", answer.Header.Get("Content-Type"))
-	return &reader{t, bufio.NewReader(answer.Body)}
-}
-
-// next returns the next message that is not a ping.
-func (r *reader) next() message {
-	r.t.Helper()
-	for {
-		if m := r.any(); m.event != "ping" {
-			return m
-		}
-	}
-}
-
-func (r *reader) any() (m message) {
-	r.t.Helper()
-	fields := map[string]*string{"id": &m.id, "event": &m.event, "data": &m.data}
-	for {
-		line, err := r.body.ReadString('\n')
-		assert.Equal(r.t, nil, err)
-		if line == "\n" {
-			return m
-		}
-		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
-		*fields[name] = value
-	}
-}
-
-func TestStreamBeginsAtOnce(t *testing.T) {
-	tr := newTree(t, 10)
-	r := follow(t, handlerOf(t, Config{Node: tr}), tr.id())
-	assert.Equal(t, "ping", r.any().event)
-}
-
-func TestStreamTellsHowThingsAre(t *testing.T) {
-	tr := newTree(t, 10)
-	tr.set("/a/x", "1")
-	before := tr.id()
-	tr.set("/a/b/c", "<i>")
-	tr.set("/a/b/c", "<b>")
-	tr.del("/a/x")
-	m := follow(t, handlerOf(t, Config{Node: tr}), before).next()
-	assert.Equal(t, tr.id(), m.id)
-	c := m.change(t)
-	assert.Equal(t, int64(4), c.Rev)
-	assert.Equal(t, []changedDir{{"/", 1}, {"/a", 1}, {"/a/b", 1}}, c.Dirs)
-	assert.Equal(t, 2, len(c.Files))
-	assert.Equal(t, "/a/b/c", c.Files[0].Path)
-	contains(t, c.Files[0].HTML, "&lt;b&gt;")
-	contains(t, c.Files[0].HTML, "rev 3")
-	assert.Equal(t, changedFile{"/a/x", ""}, c.Files[1])
-}
-
-func TestStreamTellsOfDirectoriesThatVanish(t *testing.T) {
-	tr := newTree(t, 10)
-	tr.set("/a/b/c", "1")
-	before := tr.id()
-	tr.del("/a/b/c")
-	tr.set("/a", "now a file")
-	c := follow(t, handlerOf(t, Config{Node: tr}), before).next().change(t)
-	assert.Equal(t, []changedDir{{"/", 1}, {"/a", 0}, {"/a/b", 0}}, c.Dirs)
-	assert.Equal(t, changedFile{"/a/b/c", ""}, c.Files[0])
-	assert.Equal(t, "/a", c.Files[1].Path)
-	contains(t, c.Files[1].HTML, "now a file")
-}
-
-func TestStreamGoesOnWithWhatComes(t *testing.T) {
-	tr := newTree(t, 10)
-	r := follow(t, handlerOf(t, Config{Node: tr}), tr.id())
-	for rev := range int64(3) {
-		tr.set("/x", fmt.Sprint(rev))
-		m := r.next()
-		assert.Equal(t, tr.id(), m.id)
-		assert.Equal(t, rev+1, m.change(t).Rev)
-	}
-}
-
-func TestStreamIsResumedAfterTheLastMessage(t *testing.T) {
-	tr := newTree(t, 10)
-	tr.set("/x", "1")
-	first := tr.id()
-	tr.set("/y", "2")
-	seen := tr.id()
-	tr.set("/z", "3")
-	// What a browser sends by itself when it connects again.
-	c := follow(t, handlerOf(t, Config{Node: tr}), first, "Last-Event-ID", seen).next().change(t)
-	assert.Equal(t, 1, len(c.Files))
-	assert.Equal(t, "/z", c.Files[0].Path)
-}
-
-func TestStreamThatCannotGoOnSaysSo(t *testing.T) {
-	tr := newTree(t, 3)
-	for i := range 5 {
-		tr.set("/x", fmt.Sprint(i))
-	}
-	h := handlerOf(t, Config{Node: tr})
-	for _, after := range []string{
-		nodeID + ".1",         // no longer in history
-		nodeID + ".6",         // never was
-		"ANOTHERPROCESS22.5",  // of a node that counts otherwise
-		"", "5", nodeID, "..", // nothing that we send
-		nodeID + ".-1",
-	} {
-		r := follow(t, h, after)
-		assert.Equal(t, "reset", r.next().event)
-		_, err := r.body.ReadByte()
-		assert.Equal(t, io.EOF, err)
-	}
-}
-
-// A node that goes on from another's version does not know what changed.
-func TestStreamAcrossAJumpSaysSo(t *testing.T) {
-	tr := newTree(t, 10)
-	r := follow(t, handlerOf(t, Config{Node: tr}), tr.id())
-	assert.Equal(t, "ping", r.any().event)
-	b := store.NewBuilder(9)
-	assert.Equal(t, nil, b.Add(store.Event{Rev: 9, Path: "/a"}))
-	assert.Equal(t, nil, tr.store.Install(b))
-	assert.Equal(t, "reset", r.next().event)
-	_, err := r.body.ReadByte()
-	assert.Equal(t, io.EOF, err)
-}
-
-func TestStreamFarBehindSaysSo(t *testing.T) {
-	tr := newTree(t, 2*MaxChanges)
-	before := tr.id()
-	for range MaxChanges + 1 {
-		tr.set("/x", "1")
-	}
-	assert.Equal(t, "reset", follow(t, handlerOf(t, Config{Node: tr}), before).next().event)
-}
-
-func TestChangeTooLargeToSendSaysSo(t *testing.T) {
-	tr := newTree(t, MaxChanges)
-	before := tr.id()
-	for i := range MaxChanges - 1 {
-		tr.set(fmt.Sprintf("/%d", i), strings.Repeat("<", MaxPreview))
-	}
-	assert.Equal(t, "reset", follow(t, handlerOf(t, Config{Node: tr}), before).next().event)
-}
-
-func TestTooManyStreams(t *testing.T) {
-	tr := newTree(t, 10)
-	server := httptest.NewServer(handlerOf(t, Config{Node: tr, MaxStreams: 2}))
-	t.Cleanup(server.Close)
-	for range 2 {
-		assert.Equal(t, "ping", followAt(t, server, tr.id()).any().event)
-	}
-	answer, err := http.Get(server.URL + "/events?after=" + tr.id())
-	assert.Equal(t, nil, err)
-	defer answer.Body.Close()
-	assert.Equal(t, http.StatusServiceUnavailable, answer.StatusCode)
-	assert.NotEqual(t, "", answer.Header.Get("Retry-After"))
-}
-
-// TestStreamsEndWithTheirBrowsers holds that nothing of a stream outlives it:
-// neither its place nor its wait.
-func TestStreamsEndWithTheirBrowsers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		tr := newTree(t, 10)
-		h := handlerOf(t, Config{Node: tr, MaxStreams: 1})
-		for range 3 {
-			ctx, hangUp := context.WithCancel(t.Context())
-			r := httptest.NewRequestWithContext(ctx, "GET", "http://127.0.0.1/events?after="+tr.id(), nil)
-			w := &slowWriter{ResponseRecorder: httptest.NewRecorder()}
-			done := make(chan struct{})
-			go func() { h.ServeHTTP(w, r); close(done) }()
-			synctest.Wait()
-			assert.Equal(t, 1, tr.store.Waits())
-			hangUp()
-			<-done
-			assert.Equal(t, 0, tr.store.Waits())
-			assert.Equal(t, http.StatusOK, w.Code)
-		}
-	})
-}
-
-// slowWriter is a connection whose other end takes only so much.
-type slowWriter struct {
-	*httptest.ResponseRecorder
-	limit    int // bytes; 0 for no limit
-	deadline time.Time
-}
-
-func (w *slowWriter) SetWriteDeadline(t time.Time) error {
-	w.deadline = t
-	return nil
-}
-
-func (w *slowWriter) SetReadDeadline(time.Time) error { return nil }
-
-// Write blocks, as a connection does, until its deadline.
-func (w *slowWriter) Write(b []byte) (int, error) {
-	if w.limit > 0 && w.Body.Len()+len(b) > w.limit {
-		<-time.After(time.Until(w.deadline))
-		return 0, context.DeadlineExceeded
-	}
-	return w.ResponseRecorder.Write(b)
-}
-
-// TestSlowReaderIsCutOff holds that a browser that takes nothing loses its
-// place, and that the writer of the tree did not wait for it.
-func TestSlowReaderIsCutOff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		tr := newTree(t, 1000)
-		h := handlerOf(t, Config{Node: tr})
-		w := &slowWriter{ResponseRecorder: httptest.NewRecorder(), limit: 1000}
-		done := make(chan time.Duration)
-		begin := time.Now()
-		go func() {
-			h.ServeHTTP(w, httptest.NewRequest("GET", "http://127.0.0.1/events?after="+tr.id(), nil))
-			done <- time.Since(begin)
-		}()
-		synctest.Wait()
-		for range 100 {
-			tr.set("/x", strings.Repeat("x", MaxPreview))
-		}
-		assert.Equal(t, begin, time.Now())
-		assert.Equal(t, writeTimeout, <-done)
-		assert.Equal(t, 0, tr.store.Waits())
-	})
-}
-
-func TestQuietStreamShowsThatItIsThere(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		tr := newTree(t, 10)
-		h := handlerOf(t, Config{Node: tr})
-		ctx, cancel := context.WithTimeout(t.Context(), 3*heartbeat+time.Second)
-		defer cancel()
-		w := &slowWriter{ResponseRecorder: httptest.NewRecorder()}
-		h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "http://127.0.0.1/events?after="+tr.id(), nil))
-		assert.Equal(t, 4, strings.Count(w.Body.String(), "event: ping\n"))
-	})
-}
-
-// TestBusyTreeIsToldAtAPace holds that changes share messages.
-func TestBusyTreeIsToldAtAPace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		tr := newTree(t, 1000)
-		h := handlerOf(t, Config{Node: tr})
-		ctx, cancel := context.WithTimeout(t.Context(), 10*pace+pace/2)
-		defer cancel()
-		w := &slowWriter{ResponseRecorder: httptest.NewRecorder()}
-		r := httptest.NewRequestWithContext(ctx, "GET", "http://127.0.0.1/events?after="+tr.id(), nil)
-		done := make(chan struct{})
-		go func() { h.ServeHTTP(w, r); close(done) }()
-		for ctx.Err() == nil {
-			tr.set("/x", "1")
-			<-time.After(pace / 10)
-		}
-		<-done
-		assert.Equal(t, 11, strings.Count(w.Body.String(), "event: change\n"))
-	})
-}
-
-// TestBodiesOfRequestsAreNotRead holds that nobody fills memory or disk with
-// the body of a GET: package http reads a form's, if it is asked to.
-func TestBodiesOfRequestsAreNotRead(t *testing.T) {
-	h := handlerOf(t, Config{Node: newTree(t, 10)})
-	for _, path := range []string{"/", "/events"} {
-		body := strings.NewReader("--x\r\nContent-Disposition: form-data; name=\"offset\"\r\n\r\n5\r\n--x--\r\n")
-		size := body.Len()
-		r := httptest.NewRequest("GET", "http://127.0.0.1"+path, body)
-		r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
-		h.ServeHTTP(&slowWriter{ResponseRecorder: httptest.NewRecorder()}, r)
-		assert.Equal(t, size, body.Len())
-	}
-}
-
-// TestStreamOutlivesTheTimeForARequest holds that the server's ReadTimeout is
-// not one for streams.
-func TestStreamOutlivesTheTimeForARequest(t *testing.T) {
-	tr := newTree(t, 10)
-	lifted := make(chan struct{})
-	h := handlerOf(t, Config{Node: tr})
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(&liftWatcher{w, lifted}, r)
-	}))
-	server.Config.ReadTimeout = time.Hour
-	server.Start()
-	t.Cleanup(server.Close)
-	followAt(t, server, tr.id())
-	<-lifted
-}
-
-// A liftWatcher tells when the time for a request to come is lifted.
-type liftWatcher struct {
-	http.ResponseWriter
-	lifted chan struct{}
-}
-
-func (w *liftWatcher) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-func (w *liftWatcher) SetReadDeadline(d time.Time) error {
-	if d.IsZero() {
-		close(w.lifted)
-	}
-	return http.NewResponseController(w.ResponseWriter).SetReadDeadline(d)
-}
-
-func TestHostname(t *testing.T) {
-	for hostport, want := range map[string]string{
-		"a:1": "a", "a": "a", "[::1]:1": "::1", "[::1]": "::1", "": "",
-	} {
-		assert.Equal(t, want, hostname(hostport))
-	}
+	return bufio.NewReader(answer.Body)
 }

@@ -106,8 +106,9 @@ func boundPort(l net.Listener) string {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
-// listenWeb listens on the address of the WebView. It returns nil if there is to
-// be none, or if its default address is in use.
+// listenWeb listens on the address of the WebView, which speaks TLS if the client
+// port does. It returns nil if there is to be none, or if its default address is
+// in use.
 func (o *options) listenWeb() (net.Listener, error) {
 	addr, asked := o.webAddr()
 	if addr == "" {

@@ -40,6 +40,8 @@ type options struct {
 	boot    string // URI of the DzNS; empty if there is none. It may hold a secret: not to be shown
 	cluster string
 	web     string // an address, a word for yes or no, or empty for the default
+	webEdit bool
+	webProf bool
 
 	pulse   time.Duration
 	fill    time.Duration
@@ -95,6 +97,8 @@ func (o *options) flags() *flag.FlagSet {
 	f.StringVar(&o.boot, "b", o.boot, "boot by the DzNS at this doozer `URI`; tried after -a")
 	f.StringVar(&o.cluster, "c", peer.DefaultCluster, "the cluster's `NAME`; a node of another name is not attached to")
 	f.StringVar(&o.web, "w", "", "serve the WebView on `ADDR`, host:port; false for none")
+	f.BoolVar(&o.webEdit, "web-edit", false, "let the tree be edited in the WebView")
+	f.BoolVar(&o.webProf, "web-pprof", false, "serve profiles of this process under /debug/pprof/ of the WebView")
 	secondsVar(f, &o.pulse, "pulse", peer.DefaultPulse, "write the node's applied file every `S` seconds")
 	secondsVar(f, &o.fill, "fill", defaultFill, "wait `S` seconds for a silent voter before closing its instances")
 	secondsVar(f, &o.timeout, "timeout", defaultTimeout, "evict a voter after `S` seconds of silence")

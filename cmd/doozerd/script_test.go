@@ -79,6 +79,7 @@ func TestScripts(t *testing.T) {
 			"put":          command(putCommand, 3),
 			"remove":       command(removeCommand, 2),
 			"fetch":        command(fetchCommand, 2),
+			"fetch-tls":    command(fetchTLSCommand, 3),
 		},
 	})
 }
@@ -401,11 +402,26 @@ func fetchCommand(ts *testscript.TestScript, args []string) {
 	if len(args) > 2 {
 		r.SetBasicAuth("anybody", args[2])
 	}
-	answer, err := http.DefaultClient.Do(r)
+	fetch(ts, http.DefaultClient, r, args[0])
+}
+
+// fetchTLSCommand trusts a certificate and nothing else.
+func fetchTLSCommand(ts *testscript.TestScript, args []string) {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(ts.ReadFile(args[2])))
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}
+	defer transport.CloseIdleConnections()
+	r, err := http.NewRequest("GET", args[1], nil)
+	ts.Check(err)
+	fetch(ts, &http.Client{Transport: transport}, r, args[0])
+}
+
+func fetch(ts *testscript.TestScript, by *http.Client, r *http.Request, status string) {
+	answer, err := by.Do(r)
 	ts.Check(err)
 	defer answer.Body.Close()
-	if strconv.Itoa(answer.StatusCode) != args[0] {
-		ts.Fatalf("status %s, want %s", answer.Status, args[0])
+	if strconv.Itoa(answer.StatusCode) != status {
+		ts.Fatalf("status %s, want %s", answer.Status, status)
 	}
 	_, err = io.Copy(ts.Stdout(), answer.Body)
 	ts.Check(err)

@@ -108,8 +108,9 @@ func (d *daemon) be(ctx context.Context, attach []string, ns bool) error {
 		return err
 	}
 	defer node.Close()
+	times := web.NewLatencies()
 	port, err := server.New(server.Config{
-		Node:         node,
+		Node:         timedNode{node, times},
 		Desk:         peer.Desk{Node: node},
 		Ready:        node.Ready,
 		Peers:        node,
@@ -125,29 +126,39 @@ func (d *daemon) be(ctx context.Context, attach []string, ns bool) error {
 	if err != nil {
 		return err
 	}
-	view, err := d.newView(node)
+	view, err := d.newView(node, port, times)
 	if err != nil {
 		return err
 	}
+	defer view.Close()
 	warnOfFewFiles(d.log, d.maxConns)
-	return d.run(ctx, node, port, view)
+	return d.run(ctx, node, port, newWebServer(view, d.keys.clients, d.log))
 }
 
-func (d *daemon) newView(node *peer.Node) (*webServer, error) {
-	h, err := web.New(web.Config{
-		Node:     node,
-		Cluster:  d.cluster,
-		Addr:     d.addr,
-		Version:  version.Version,
-		RWSecret: d.rwSecret,
-		ROSecret: d.roSecret,
-		Hosts:    d.ownHosts(),
-		Logger:   d.log,
-	})
-	if err != nil {
-		return nil, err
+func (d *daemon) newView(node *peer.Node, port *server.Server, times *web.Latencies) (*web.View, error) {
+	c := web.Config{
+		Node:      node,
+		Members:   members{node},
+		Server:    traffic{port},
+		Consensus: agreement{node},
+		Latencies: times,
+		Ready:     ready(node),
+		Live:      live(node, d.fill),
+		Name:      d.cluster,
+		ClusterID: func() string { return node.Status().Cluster },
+		Addr:      d.addr,
+		Version:   version.Version,
+		RWSecret:  d.rwSecret,
+		ROSecret:  d.roSecret,
+		Hosts:     d.ownHosts(),
+		Profile:   d.webProf,
+		MaxValue:  d.maxValue,
+		Logger:    d.log,
 	}
-	return newWebServer(h, d.log), nil
+	if d.webEdit {
+		c.Writer = timedNode{node, times}
+	}
+	return web.New(c)
 }
 
 // ownHosts returns the names that a browser may call this machine by.
@@ -261,7 +272,7 @@ func (d *daemon) sayServing() {
 	url := ""
 	asked, _ := d.webAddr()
 	if d.pages != nil {
-		url = webURL(asked, d.pages, d.host())
+		url = webURL(asked, d.pages, d.host(), d.tlsCert != "")
 	} else if asked != "" {
 		d.log.Warn("no WebView: its default address is in use; give another one with -w, or -w false", "addr", asked)
 	}

@@ -63,7 +63,8 @@ func TestURLOfTheWebView(t *testing.T) {
 		"0.0.0.0:0":   "http://10.0.0.1:" + port + "/",
 		"[::1]:0":     "http://[::1]:" + port + "/",
 	} {
-		assert.Equal(t, want, webURL(asked, l, "10.0.0.1"))
+		assert.Equal(t, want, webURL(asked, l, "10.0.0.1", false))
+		assert.Equal(t, strings.Replace(want, "http:", "https:", 1), webURL(asked, l, "10.0.0.1", true))
 	}
 }
 
@@ -167,7 +168,7 @@ func (l oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 // is cut off, as one connection fewer is free for others meanwhile.
 func TestRequestThatNeverEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		view := newWebServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+		view := newWebServer(http.NotFoundHandler(), nil, slog.New(slog.DiscardHandler))
 		here, there := net.Pipe()
 		l := make(oneConn, 1)
 		l <- there

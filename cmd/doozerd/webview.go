@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,7 +13,7 @@ import (
 // Limits of the WebView's server. Those of a page are package web's.
 const (
 	// maxWebConns bounds the connections of browsers. The next one waits.
-	maxWebConns = 1024
+	maxWebConns = 8192
 
 	maxWebHeader    = 64 << 10         // bytes of a request's header
 	webReadTimeout  = 10 * time.Second // for a request to come; a stream lifts it
@@ -27,12 +28,14 @@ type webServer struct {
 	cancel context.CancelFunc // ends every stream
 }
 
-func newWebServer(h http.Handler, log *slog.Logger) *webServer {
+// newWebServer returns one that serves h, with TLS unless keys is nil.
+func newWebServer(h http.Handler, keys *tls.Config, log *slog.Logger) *webServer {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &webServer{
 		cancel: cancel,
 		http: http.Server{
 			Handler:        h,
+			TLSConfig:      keys,
 			BaseContext:    func(net.Listener) context.Context { return ctx },
 			MaxHeaderBytes: maxWebHeader,
 			ReadTimeout:    webReadTimeout,
@@ -44,7 +47,11 @@ func newWebServer(h http.Handler, log *slog.Logger) *webServer {
 }
 
 func (s *webServer) serve(l net.Listener) error {
-	return s.http.Serve(newLimitedListener(l, maxWebConns))
+	l = newLimitedListener(l, maxWebConns)
+	if s.http.TLSConfig != nil {
+		return s.http.ServeTLS(l, "", "") // with HTTP/2: browsers limit streams otherwise
+	}
+	return s.http.Serve(l)
 }
 
 // close ends the streams, lets other answers be taken, and returns when the
@@ -104,10 +111,14 @@ func (c *limitedConn) Close() error {
 
 // webURL returns what to type into a browser, for a WebView on l that was asked
 // for at addr. A wildcard stands for the node's own host too.
-func webURL(addr string, l net.Listener, nodeHost string) string {
+func webURL(addr string, l net.Listener, nodeHost string, secure bool) string {
 	host, _, _ := net.SplitHostPort(addr) // it was listened on
 	if isWildcard(host) {
 		host = nodeHost
 	}
-	return "http://" + net.JoinHostPort(host, boundPort(l)) + "/"
+	scheme := "http://"
+	if secure {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(host, boundPort(l)) + "/"
 }

@@ -1,293 +1,372 @@
-// Keeps the page as the tree is. All HTML comes from the server, which has
-// escaped it; this script puts it into its place and asks for more of it.
-const retryAfter = 1000; // milliseconds before a stream that failed is opened anew, at first
-const retryAtMost = 30000;
-const deadAfter = 30000; // the server says something every ten seconds
-const newsAfter = 5000; // what changes more often than that is no news
+// The page: what stands where, which path and rev it shows, and how alive it is.
+import {el, icon, ask, hrefOf, parentOf, nameOf, join, number, clock, memory, note} from "./util.js";
+import {Model, Dir} from "./model.js";
+import {Stream} from "./stream.js";
+import {Tree} from "./tree.js";
+import {FilePanel, newFile} from "./file.js";
+import {Finder} from "./find.js";
+import {ClusterPage} from "./cluster.js";
 
-let tree = document.getElementById("tree");
-const status = document.getElementById("status");
-const shownRev = document.getElementById("rev");
-const blankDir = document.getElementById("dir");
+const boot = JSON.parse(document.getElementById("boot").textContent);
+const maxFolds = 2000; // directories whose state is remembered
 
-const opened = new Set(); // directories that the reader has open
-let during = null; // changes that came while a list was on its way
-let loading = 0;
-let seen = ""; // id of the newest change
-let stream, watchdog, opening, retry = retryAfter;
-
-// Places in the page.
-
-function listOf(dir) {
-  return tree.querySelector(`.list[data-dir="${dir}"]`);
-}
-
-function parentOf(path) {
-  return path.slice(0, path.lastIndexOf("/")) || "/";
-}
-
-function nameOf(path) {
-  return path.slice(path.lastIndexOf("/") + 1);
-}
-
-function pathOf(row) {
-  const dir = row.closest(".list").dataset.dir;
-  return (dir === "/" ? "" : dir) + "/" + row.dataset.name;
-}
-
-// position returns the index of the first row of a list that is not before name.
-function position(rows, name) {
-  let low = 0, high = rows.length;
-  while (low < high) {
-    const mid = (low + high) >> 1;
-    if (rows[mid].dataset.name < name) low = mid + 1;
-    else high = mid;
+// Folds are the directories that the reader opened or closed.
+class Folds {
+  constructor(key) {
+    this.key = key;
+    this.states = new Map(memory.get(key, []));
   }
-  return low;
-}
 
-function rowOf(path) {
-  const list = listOf(parentOf(path));
-  const rows = list ? list.querySelector("ul").children : [];
-  const row = rows[position(rows, nameOf(path))];
-  return row && row.dataset.name === nameOf(path) ? row : null;
-}
+  isOpen(path) { return this.states.get(path) === 1; }
+  isClosed(path) { return this.states.get(path) === 0; }
+  open(path) { this.put(path, 1); }
+  close(path) { this.put(path, 0); }
 
-// put inserts a row where it belongs, or replaces the one of its name. It does
-// not if that place is on a part of the list that is not loaded.
-function put(list, row) {
-  const rows = list.querySelector("ul").children;
-  const at = position(rows, row.dataset.name);
-  const there = rows[at];
-  if (there && there.dataset.name === row.dataset.name) {
-    there.replaceWith(row);
-    return true;
-  }
-  const beyond = at === rows.length && list.querySelector(":scope > .more");
-  const before = at === 0 && list.dataset.first !== "0";
-  if (beyond || before) return false;
-  list.querySelector("ul").insertBefore(row, there || null);
-  return true;
-}
-
-// Changes.
-
-function apply(change, visibly) {
-  for (const dir of change.dirs) applyDir(dir);
-  for (const file of change.files) applyFile(file, visibly);
-  for (const dir of change.dirs) countRest(dir);
-  shownRev.textContent = change.rev;
-  tree.dataset.rev = change.rev;
-}
-
-function applyDir({path, count}) {
-  if (path === "/") return;
-  const row = rowOf(path);
-  if (row && row.matches(".dir")) {
-    if (count === 0) row.remove();
-    else row.querySelector(".count").textContent = count;
-    return;
-  }
-  const list = listOf(parentOf(path));
-  if (count === 0 || !list) return;
-  const made = blankDir.content.firstElementChild.cloneNode(true);
-  made.dataset.name = nameOf(path);
-  made.querySelector(".name").textContent = nameOf(path);
-  made.querySelector(".count").textContent = count;
-  const link = made.querySelector(".load");
-  link.href = "/tree" + path;
-  link.textContent = "list " + path;
-  put(list, made);
-}
-
-function applyFile({path, html}, visibly) {
-  const there = rowOf(path);
-  if (html === "") {
-    if (there && there.matches(".file")) there.remove();
-    if (visibly) highlight(parentOf(path));
-    return;
-  }
-  const list = listOf(parentOf(path));
-  const holder = document.createElement("template");
-  holder.innerHTML = html;
-  const row = holder.content.firstElementChild;
-  if (!list || !put(list, row)) {
-    if (visibly) highlight(parentOf(path));
-    return;
-  }
-  row.changedAt = there ? there.changedAt : undefined;
-  if (visibly) mark(row, row);
-}
-
-// countRest corrects how many entries of a directory are beyond its list.
-function countRest({path, count}) {
-  const list = listOf(path);
-  const rest = list && list.querySelector(":scope > .more .rest");
-  if (rest) rest.textContent = count - nextOffset(list);
-}
-
-function nextOffset(list) {
-  return Number(list.dataset.first) + list.querySelector("ul").children.length;
-}
-
-// highlight marks the innermost directory on the page that holds a change.
-function highlight(dir) {
-  while (dir !== "/" && !rowOf(dir)) dir = parentOf(dir);
-  if (dir !== "/") mark(rowOf(dir), rowOf(dir).querySelector("summary"));
-}
-
-// mark makes part of a row show for a moment that the row has changed, unless
-// it changes all the time.
-function mark(row, part) {
-  const news = !(Date.now() - row.changedAt < newsAfter);
-  row.changedAt = Date.now();
-  if (!news) return;
-  part.classList.remove("changed");
-  void part.offsetWidth; // so that the animation begins anew
-  part.classList.add("changed");
-}
-
-// Lists.
-
-// load replaces a link with the list that it leads to, as of the rev shown.
-async function load(link) {
-  if (link.hasAttribute("aria-busy")) return;
-  link.setAttribute("aria-busy", "true");
-  const url = new URL(link.href);
-  url.searchParams.set("part", "list");
-  url.searchParams.set("rev", tree.dataset.rev);
-  if (link.matches(".more")) url.searchParams.set("offset", nextOffset(link.closest(".list")));
-  if (loading++ === 0) during = [];
-  try {
-    const answer = await fetch(url);
-    if (answer.status === 410) return reload();
-    if (!answer.ok) throw new Error(answer.statusText);
-    place(link, await answer.text());
-    for (const change of during) apply(change, false);
-  } catch {
-    link.removeAttribute("aria-busy"); // it can be asked for again
-  } finally {
-    if (--loading === 0) during = null;
+  put(path, state) {
+    this.states.delete(path);
+    this.states.set(path, state);
+    while (this.states.size > maxFolds) this.states.delete(this.states.keys().next().value);
+    memory.set(this.key, [...this.states]);
   }
 }
 
-function place(link, html) {
-  const holder = document.createElement("template");
-  holder.innerHTML = html;
-  const list = holder.content.querySelector(".list");
-  if (link.matches(".load")) {
-    link.replaceWith(list);
-    return reopen(list);
-  }
-  const above = link.closest(".list");
-  const first = above.querySelector("ul").children.length;
-  above.querySelector("ul").append(...list.querySelector("ul").children);
-  const more = list.querySelector(".more");
-  if (more) link.replaceWith(more);
-  else link.remove();
-  const row = above.querySelector("ul").children[first];
-  const target = row && row.querySelector("a, summary");
-  if (target) target.focus({preventScroll: true});
-  reopen(above);
+const folds = new Folds("folds " + boot.name);
+
+// What is shown. rev is null for now.
+const view = {
+  page: boot.path === "" ? "cluster" : "tree",
+  root: "/",
+  file: null,
+  rev: boot.at === "" || boot.gone ? null : Number(boot.at),
+};
+let model = null;
+let oldest = boot.oldest;
+
+// The parts of the page.
+
+const state = el("span", {id: "state", role: "status", "aria-live": "polite"});
+const search = el("input", {type: "search", id: "search", placeholder: "Search: a word, or a glob like /app/**", "aria-label": "Search by path", autocomplete: "off", spellcheck: "false", enterkeyhint: "search"});
+const treeLink = el("a", {href: "/", class: "tab"}, "Tree");
+const clusterLink = el("a", {href: "/_/cluster", class: "tab"}, "Cluster");
+const crumbs = el("nav", {class: "crumbs", "aria-label": "Path"});
+const timeButton = el("button", {class: "quiet-button", id: "time-button", "aria-expanded": "false", title: "Go back in time"}, icon("clock"), el("span", {class: "wide"}, "Time"));
+const newButton = boot.edit && boot.mayWrite && el("button", {class: "quiet-button", id: "new-file", title: "New file"}, icon("plus"), el("span", {class: "wide"}, "New file"));
+const themeButton = el("button", {class: "quiet-button", id: "theme", "aria-label": "Colours"}, icon("theme"));
+const banner = el("div", {id: "banner", hidden: true});
+
+const tree = new Tree({onOpen: (path, isDir) => isDir ? go({root: path, file: null}) : go({file: path}), hrefRev: () => view.rev});
+const panel = new FilePanel({
+  boot, rev: () => view.rev,
+  onClose: () => {
+    go({file: null});
+    tree.box.focus({preventScroll: true});
+  },
+  onRev: (rev) => go({rev}), onEdited: () => {},
+});
+const finder = new Finder({rev: () => view.rev, onOpen: (path) => go({file: path})});
+const cluster = new ClusterPage({});
+const time = timeBar();
+const main = el("main", {}, el("div", {class: "left"}, finder.element, tree.element), panel.element, cluster.element);
+
+document.body.prepend(
+  el("header", {class: "top"},
+    el("a", {class: "brand", href: "/"}, el("img", {src: document.querySelector("link[rel=icon]").href, alt: "", width: 22, height: 22}), el("span", {}, boot.name)),
+    el("nav", {class: "pages", "aria-label": "Pages"}, treeLink, clusterLink),
+    el("label", {class: "search"}, icon("search"), search, el("kbd", {}, "/")),
+    el("div", {class: "right"}, state, themeButton, boot.secrets && boot.mayWrite && signOut())),
+  banner,
+  el("div", {class: "bar"}, crumbs, el("div", {class: "tools"}, newButton, timeButton)),
+  time.element, main,
+  el("footer", {}, el("span", {}, "doozerd " + boot.version), el("span", {id: "node"}, boot.addr), el("span", {class: "id"}, boot.node)),
+  el("p", {id: "note", role: "status"}));
+
+function signOut() {
+  return el("form", {method: "post", action: "/_/signout", class: "signout"}, el("button", {class: "quiet-button"}, "Sign out"));
 }
 
-function reopen(list) {
-  for (const details of list.querySelectorAll("details:not([open])")) {
-    if (opened.has(pathOf(details.parentElement))) details.open = true;
-  }
+// Where the reader is.
+
+// go changes what is shown, and the address with it.
+function go(change, how = "push") {
+  const before = {...view};
+  Object.assign(view, change, "page" in change ? {} : {page: "tree"});
+  const url = view.page === "cluster" ? "/_/cluster" : hrefOf(view.file ?? view.root, view.rev);
+  const entry = {...view};
+  if (how === "push" && url !== location.pathname + location.search) history.pushState(entry, "", url);
+  else history.replaceState(entry, "", url);
+  show(before);
 }
 
-// The stream.
-
-function say(text, kind) {
-  if (status.textContent !== text) status.textContent = text;
-  status.className = kind;
-}
-
-function followIn(milliseconds) {
-  clearTimeout(opening);
-  opening = setTimeout(follow, milliseconds);
-}
-
-function follow() {
-  stream = new EventSource("/events?after=" + encodeURIComponent(seen));
-  stream.addEventListener("ping", heard);
-  stream.addEventListener("change", (message) => {
-    heard();
-    seen = message.lastEventId;
-    const change = JSON.parse(message.data);
-    if (during) during.push(change);
-    apply(change, true);
-  });
-  stream.addEventListener("reset", reload);
-  stream.addEventListener("error", lost);
-  expectSign();
-}
-
-function heard() {
-  retry = retryAfter;
-  say("live", "live");
-  expectSign();
-}
-
-function expectSign() {
-  clearTimeout(watchdog);
-  watchdog = setTimeout(lost, deadAfter);
-}
-
-function lost() {
-  stream.close();
-  clearTimeout(watchdog);
-  say("not connected, trying again", "lost");
-  followIn(retry);
-  retry = Math.min(2 * retry, retryAtMost);
-}
-
-// reload takes the whole tree anew: what the page shows cannot be continued.
-async function reload() {
-  stream.close();
-  clearTimeout(watchdog);
-  try {
-    const answer = await fetch(location.href);
-    if (!answer.ok) throw new Error(answer.statusText);
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    tree.replaceWith(fresh.getElementById("tree"));
-    begin();
-    followIn(retryAfter);
-  } catch {
-    lost();
-  }
-}
-
-function begin() {
-  tree = document.getElementById("tree");
-  if (during) during = []; // what came before is older than this tree
-  seen = tree.dataset.node + "." + tree.dataset.rev;
-  shownRev.textContent = tree.dataset.rev;
-  document.querySelector(".id").textContent = tree.dataset.node;
-  reopen(tree);
-}
-
-document.addEventListener("click", (event) => {
-  const link = event.target.closest(".more, .load");
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  event.preventDefault();
-  load(link);
+addEventListener("popstate", (event) => {
+  if (!event.state) return location.reload();
+  const before = {...view};
+  Object.assign(view, event.state);
+  show(before);
 });
 
-// Toggling does not bubble, so it is caught on its way down.
-document.addEventListener("toggle", (event) => {
-  const details = event.target;
-  if (!details.matches(".dir > details")) return;
-  const path = pathOf(details.parentElement);
-  if (!details.open) {
-    opened.delete(path);
-    return;
-  }
-  opened.add(path);
-  const link = details.querySelector(":scope > .load");
-  if (link) load(link);
-}, true);
+function show(before) {
+  const isTree = view.page === "tree";
+  document.title = (isTree ? view.file ?? view.root : "cluster") + " · " + boot.name + " · doozer";
+  treeLink.setAttribute("aria-current", isTree ? "page" : "false");
+  clusterLink.setAttribute("aria-current", isTree ? "false" : "page");
+  document.body.classList.toggle("on-cluster", !isTree);
+  document.body.classList.toggle("with-file", isTree && view.file !== null);
+  document.body.classList.toggle("past", view.rev !== null);
+  if (isTree) cluster.stop();
+  else cluster.start();
+  if (before.rev !== view.rev || before.root !== view.root || !model) begin([]);
+  if (view.file === null) panel.hide();
+  else if (before.file !== view.file || before.rev !== view.rev || panel.path !== view.file) panel.show(view.file);
+  tree.shown = view.file;
+  if (view.file !== null) tree.selected = view.file;
+  drawCrumbs();
+  time.draw();
+  if (before.rev !== view.rev && finder.glob !== null) finder.search();
+  drawState();
+  tree.draw();
+}
 
-begin();
-follow();
+// begin makes a model of what is shown from now on.
+function begin(lists) {
+  model = new Model({
+    root: view.root, rev: view.rev ?? stream.rev, frozen: view.rev !== null, maxRows: boot.maxRows, folds,
+    onChange: () => {
+      tree.draw();
+      drawState();
+    },
+  });
+  for (const list of lists) {
+    openFor(list.dir);
+    model.take(list);
+  }
+  tree.show(model);
+}
+
+// openFor opens the directory of a listing that came with the page, unless the reader closed it.
+function openFor(path) {
+  const above = path === view.root ? null : model.find(parentOf(path));
+  const i = above ? above.indexOf(nameOf(path)) : -1;
+  if (i >= 0 && !folds.isClosed(path) && !above.open.has(nameOf(path))) above.open.set(nameOf(path), new Dir(path, above.row(i).k, above));
+}
+
+function drawCrumbs() {
+  const parts = [crumb("/", "/")];
+  let path = "";
+  for (const name of view.root.split("/").filter(Boolean)) {
+    path = join(path || "/", name);
+    parts.push(el("span", {class: "slash", "aria-hidden": "true"}, parts.length > 1 ? "/" : ""), crumb(path, name));
+  }
+  crumbs.replaceChildren(...parts);
+}
+
+function crumb(path, text) {
+  return el("a", {href: hrefOf(path, view.rev), "aria-current": path === view.root ? "location" : false, onclick: (e) => {
+    if (e.ctrlKey || e.metaKey || e.shiftKey) return;
+    e.preventDefault();
+    go({root: path, file: null});
+  }}, text);
+}
+
+for (const [link, change] of [[treeLink, {page: "tree"}], [clusterLink, {page: "cluster"}]]) {
+  link.addEventListener("click", (e) => {
+    if (e.ctrlKey || e.metaKey || e.shiftKey) return;
+    e.preventDefault();
+    go(change);
+  });
+}
+
+// Time.
+
+// timeBar is the slider over the revs in history, and what happened at the one that is shown.
+function timeBar() {
+  const slider = el("input", {type: "range", class: "slider", "aria-label": "Rev", step: "1"});
+  const field = el("input", {type: "number", class: "rev-field", "aria-label": "Rev", min: "1", step: "1"});
+  const what = el("span", {class: "happened"});
+  const first = el("span", {class: "edge"}), last = el("span", {class: "edge"});
+  const older = el("button", {class: "quiet-button", title: "One rev back ([)", "aria-label": "One rev back"}, icon("older"));
+  const newer = el("button", {class: "quiet-button", title: "One rev on (])", "aria-label": "One rev on"}, icon("newer"));
+  const live = el("button", {class: "action", id: "live-button"}, "Back to now");
+  const element = el("div", {class: "time", hidden: true, role: "group", "aria-label": "Time"},
+    el("div", {class: "time-line"}, first, slider, last), el("div", {class: "time-line"}, older, el("label", {}, "rev ", field), newer, what, live));
+  let timer = 0;
+  const to = (rev) => {
+    const newest = stream.rev;
+    rev = Math.max(oldest, Math.min(newest, Math.round(rev)));
+    clearTimeout(timer);
+    field.value = slider.value = rev;
+    timer = setTimeout(() => go({rev}, view.rev === null ? "push" : "replace"), 60);
+  };
+  const now = () => view.rev ?? stream.rev;
+  slider.addEventListener("input", () => to(slider.valueAsNumber));
+  field.addEventListener("change", () => field.value && to(field.valueAsNumber));
+  older.addEventListener("click", () => to(now() - 1));
+  newer.addEventListener("click", () => to(now() + 1));
+  live.addEventListener("click", () => {
+    element.hidden = true;
+    go({rev: null});
+  });
+  timeButton.addEventListener("click", () => {
+    element.hidden = !element.hidden;
+    if (element.hidden && view.rev !== null) go({rev: null});
+    drawTime();
+    if (!element.hidden) slider.focus();
+  });
+  let told = null;
+  async function tell(rev) {
+    if (told === rev) return;
+    told = rev;
+    what.textContent = "";
+    if (rev === null) return;
+    try {
+      const e = await ask("/_/event", {rev});
+      if (told !== rev) return;
+      const did = e.error ? "a change failed: " + e.error : (e.del ? "deleted " : "set ");
+      what.replaceChildren(did, e.error ? "" : el("a", {href: hrefOf(e.path, rev), onclick: (click) => {
+        click.preventDefault();
+        go({file: e.path});
+      }}, e.path));
+    } catch {
+      what.textContent = "";
+    }
+  }
+  function drawTime() {
+    if (view.rev !== null) element.hidden = false;
+    timeButton.setAttribute("aria-expanded", String(!element.hidden));
+    if (element.hidden) return;
+    slider.min = oldest;
+    slider.max = stream.rev;
+    if (document.activeElement !== slider || view.rev === null) slider.value = now();
+    if (document.activeElement !== field) field.value = now();
+    first.textContent = number(oldest);
+    last.textContent = number(stream.rev);
+    live.disabled = view.rev === null;
+    tell(view.rev);
+  }
+  return {element, draw: drawTime, step: (by) => to(now() + by)};
+}
+
+// How alive it is.
+
+const states = {
+  opening: () => ["busy", "connecting…"],
+  live: () => ["live", "live at rev " + number(stream.rev)],
+  lost: () => ["lost", "reconnecting since " + clock(stream.since)],
+  asleep: () => ["lost", "asleep since " + clock(stream.since)],
+  refused: () => ["lost", "signed out"],
+};
+
+function drawState() {
+  let [kind, text] = states[stream.state]();
+  if (kind === "live" && view.rev !== null) [kind, text] = ["past", "rev " + number(view.rev) + " of " + number(stream.rev)];
+  else if (kind === "live" && view.page === "tree" && tree.behind()) [kind, text] = ["busy", "catching up to rev " + number(stream.rev)];
+  if (state.textContent !== text) state.textContent = text;
+  state.className = kind;
+  state.dataset.rev = view.rev ?? stream.rev;
+  const stale = kind === "lost" && view.rev === null;
+  document.body.classList.toggle("stale", stale);
+  drawBanner(stale);
+}
+
+function drawBanner(stale) {
+  let parts = [];
+  if (stream.state === "refused") parts = ["This page is signed out. ", el("a", {href: location.pathname + location.search}, "Sign in"), " to go on."];
+  else if (stale) parts = ["Not connected since " + clock(stream.since) + ". This is rev " + number(stream.rev) + ", and may be out of date."];
+  else if (boot.gone) parts = ["Rev " + boot.at + " is not, or no longer, in history, which begins with rev " + number(oldest) + ". This is the tree now."];
+  else if (boot.bad) parts = ["There is no such path: " + boot.bad + "."];
+  banner.hidden = parts.length === 0;
+  const text = parts.map((p) => p.textContent ?? p).join("");
+  if (banner.textContent !== text) banner.replaceChildren(...parts);
+  banner.classList.toggle("bad", stale || stream.state === "refused");
+}
+
+const stream = new Stream({
+  cluster: boot.clusterID, rev: boot.rev,
+  onFrame: (frame) => {
+    stream.rev = frame.to;
+    if (view.rev === null && model) model.apply(frame);
+    panel.follow(frame);
+    finder.follow(frame);
+    time.draw();
+    drawState();
+  },
+  onHello: (hello, other) => {
+    oldest = hello.oldest;
+    document.getElementById("node").textContent = hello.addr;
+    document.querySelector("footer .id").textContent = hello.node;
+    if (!other) return;
+    note("This is another cluster than before: its revs count anew.");
+    boot.clusterID = hello.cluster;
+    const before = {...view};
+    view.rev = null;
+    model = null;
+    history.replaceState({...view}, "", view.page === "cluster" ? "/_/cluster" : hrefOf(view.file ?? view.root));
+    show(before);
+    if (view.file !== null) panel.show(view.file);
+    if (finder.glob !== null) finder.search();
+  },
+  onState: () => {
+    oldest = Math.max(oldest, stream.oldest);
+    time.draw();
+    drawState();
+  },
+});
+
+// Search, keys, colours.
+
+let typing = 0;
+search.addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(look, 180);
+});
+search.addEventListener("keydown", (e) => {
+  if (e.key === "Enter") look();
+  if (e.key === "Escape") {
+    search.value = "";
+    look();
+    tree.box.focus();
+  }
+  e.stopPropagation();
+});
+
+function look() {
+  clearTimeout(typing);
+  if (view.page !== "tree") go({page: "tree"});
+  document.body.classList.toggle("finding", search.value.trim() !== "");
+  finder.look(search.value.trim());
+}
+
+addEventListener("keydown", (e) => {
+  if (e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(e.target.tagName) || document.querySelector("dialog[open]")) return;
+  if (e.key === "/") search.focus();
+  else if (e.key === "[") time.step(-1);
+  else if (e.key === "]" && view.rev !== null) time.step(1);
+  else if (e.key === "Escape" && view.file !== null) go({file: null});
+  else return;
+  e.preventDefault();
+});
+
+const themes = ["auto", "light", "dark"];
+
+function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  themeButton.title = "Colours: " + theme;
+  memory.set("theme", theme);
+}
+
+themeButton.addEventListener("click", () => setTheme(themes[(themes.indexOf(document.documentElement.dataset.theme) + 1) % themes.length]));
+setTheme(memory.get("theme", "auto"));
+if (newButton) newButton.addEventListener("click", () => newFile(view.root, (path) => {
+  go({rev: null, file: path});
+}));
+
+// Begin with what came with the page.
+
+if (boot.path !== "" && boot.bad === "") {
+  view.root = boot.file ? parentOf(boot.path) : boot.path;
+  view.file = boot.file ? boot.path : null;
+  const kept = history.state;
+  if (kept && kept.file === view.file && view.file !== null && kept.root) view.root = kept.root;
+}
+begin(boot.lists && boot.lists.length && boot.lists[0].dir === view.root ? boot.lists : []);
+if (view.file !== null) panel.show(view.file, boot.file);
+go({page: view.page}, "replace");

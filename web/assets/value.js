@@ -1,0 +1,50 @@
+// How a value is shown: as text, as JSON laid out, or as bytes.
+import {el, count} from "./util.js";
+
+const foldAt = 60; // lines
+
+// layout returns JSON laid out, or null if the text is none, or is a bare word that needs no layout.
+export function layout(text) {
+  if (!/^\s*[[{]/.test(text)) return null;
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return null;
+  }
+}
+
+// hexLines returns bytes, given in hex, sixteen to a line with their offsets and what they are in ASCII.
+export function hexLines(hex) {
+  const lines = [];
+  for (let i = 0; i < hex.length; i += 32) {
+    const part = hex.slice(i, i + 32).match(/../g);
+    const ascii = part.map((b) => parseInt(b, 16)).map((c) => c > 31 && c < 127 ? String.fromCharCode(c) : "·").join("");
+    const bytes = [...part, ...Array(16 - part.length).fill("  ")];
+    bytes.splice(8, 0, "");
+    lines.push((i / 2).toString(16).padStart(8, "0") + "  " + bytes.join(" ") + "  " + ascii);
+  }
+  return lines;
+}
+
+// valueBox shows v: {t, x, c, size}.
+export function valueBox(v, {raw = false} = {}) {
+  if (!v.size) return el("p", {class: "none"}, "Empty.");
+  const json = v.x || v.c ? null : layout(v.t);
+  const text = v.x ? hexLines(v.t).join("\n") : json !== null && !raw ? json : v.t;
+  return foldable(text, v.x ? "bytes" : "text");
+}
+
+function foldable(text, kind) {
+  const lines = text.split("\n");
+  const pre = el("pre", {class: "body " + kind, tabindex: "0"});
+  if (lines.length <= foldAt + 5) {
+    pre.textContent = text;
+    return pre;
+  }
+  pre.textContent = lines.slice(0, foldAt).join("\n");
+  const more = el("button", {class: "more", type: "button", onclick: () => {
+    pre.textContent = text;
+    more.remove();
+  }}, "Show " + count(lines.length - foldAt, "more line", "more lines"));
+  return el("div", {class: "folded"}, pre, more);
+}

@@ -1,0 +1,146 @@
+package web
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bmizerany/assert"
+)
+
+// register writes what a member writes.
+func (tr *tree) register(id, addr, slot string) {
+	tr.set("/ctl/node/"+id+"/addr", addr)
+	tr.set("/ctl/node/"+id+"/hostname", "host-of-"+id)
+	tr.set("/ctl/node/"+id+"/version", "1.2.3")
+	if slot != "" {
+		tr.set("/ctl/cal/"+slot, id)
+	}
+}
+
+func TestMembersFromTheTree(t *testing.T) {
+	tr := newTree(t, 100)
+	tr.register(nodeID, "10.0.0.1:8046", "0")
+	tr.register("OBSERVER", "10.0.0.2:8046", "")
+	tr.register("VOTER", "10.0.0.3:8046", "2")
+	tr.set("/ctl/node/VOTER/applied", "7")
+	tr.set("/ctl/cal/1", "GHOST")
+	tr.set("/ctl/cal/3", "")
+	s := getJSON[clusterView](t, viewOf(t, Config{Node: tr}), "/_/status")
+	var told []string
+	for _, m := range s.Members {
+		told = append(told, strings.Join([]string{m.Slot, m.ID, string(m.Role), m.Addr}, " "))
+	}
+	assert.Equal(t, []string{
+		"0 " + nodeID + " voter 10.0.0.1:8046", "1 GHOST unregistered ", "2 VOTER voter 10.0.0.3:8046", " OBSERVER observer 10.0.0.2:8046",
+	}, told)
+	assert.Equal(t, []string{`Slot 1 holds "GHOST", which is no member.`}, s.Trouble)
+	self, voter := s.Members[0], s.Members[2]
+	assert.T(t, self.Self)
+	assert.Equal(t, tr.store.Snapshot().Rev(), *self.Applied)
+	assert.Equal(t, 0.0, *self.Silence)
+	assert.Equal(t, int64(7), *voter.Applied)
+	assert.T(t, voter.Lag == nil && voter.RoundTrip == nil && voter.Silence == nil) // what is not known is not told
+	assert.Equal(t, 1, len(s.Advice))                                               // two voters
+}
+
+// told is a cluster that says what a test wants.
+type told Status
+
+func (s told) Status() Status { return Status(s) }
+
+func TestMembersAsTheNodeKnowsThem(t *testing.T) {
+	tr := newTree(t, 10)
+	v := viewOf(t, Config{Node: tr, Members: told{
+		Members: []Member{{ID: "A", Role: Voter, Slot: "0", Applied: 5, Lag: 3, RoundTrip: 1500 * time.Microsecond, Silence: 2 * time.Second}},
+		Trouble: []string{"something"},
+	}})
+	s := getJSON[clusterView](t, v, "/_/status")
+	m := s.Members[0]
+	assert.Equal(t, int64(3), *m.Lag)
+	assert.Equal(t, 0.0015, *m.RoundTrip)
+	assert.Equal(t, 2.0, *m.Silence)
+	assert.Equal(t, []string{"something"}, s.Trouble)
+	metrics := get(v, "/metrics").Body.String()
+	for _, line := range []string{
+		`doozerd_members{role="voter"} 1`, `doozerd_member_lag{member="A"} 3`, `doozerd_member_round_trip_seconds{member="A"} 0.0015`,
+		`doozerd_member_silence_seconds{member="A"} 2`, `doozerd_troubles 1`,
+	} {
+		contains(t, metrics, "\n"+line+"\n")
+	}
+}
+
+// counters is a client port, and consensus, that a test counts for.
+type counters struct {
+	mu        sync.Mutex
+	traffic   Traffic
+	agreement Agreement
+}
+
+// Traffic is what was last set.
+func (c *counters) Traffic() Traffic {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.traffic
+}
+
+func (c *counters) setRequests(requests map[string]uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.traffic.Requests = requests
+}
+
+// Agreement is what was set.
+func (c *counters) Agreement() Agreement { return c.agreement }
+
+func TestMetrics(t *testing.T) {
+	tr := newTree(t, 10)
+	tr.set("/a", "1")
+	c := &counters{
+		traffic:   Traffic{Conns: 3, Refused: 4, Cut: 5, Requests: map[string]uint64{"GET": 6}},
+		agreement: Agreement{Decisions: 7, Fills: 8, Rejected: 9, Lost: 10, Pulls: 11, Resends: 12, Dropped: 13, Conflicts: 14},
+	}
+	times := NewLatencies()
+	times.Wrote(time.Now(), nil, nil)
+	times.Wrote(time.Now(), context.Canceled, nil)
+	times.Wrote(time.Now(), nil, context.Canceled)
+	times.Passed(time.Now(), nil)
+	times.Passed(time.Now(), context.Canceled)
+	v := viewOf(t, Config{Node: tr, Server: c, Consensus: c, Latencies: times, Name: "n", Addr: "a", Version: "v"})
+	metrics := get(v, "/metrics").Body.String()
+	for _, line := range []string{
+		`doozerd_info{addr="a",cluster="n",id="` + nodeID + `",version="v"} 1`,
+		"doozerd_rev 1", "doozerd_history_oldest_rev 1", "doozerd_connections 3", "doozerd_connections_refused_total 4", "doozerd_connections_cut_total 5",
+		`doozerd_requests_total{verb="GET"} 6`, "doozerd_decisions_total 7", "doozerd_fills_total 8", "doozerd_fills_rejected_total 9",
+		"doozerd_batches_lost_total 10", "doozerd_pulls_total 11", "doozerd_resends_total 12", "doozerd_messages_dropped_total 13", "doozerd_conflicts_total 14",
+		`doozerd_proposals_total{outcome="applied"} 1`, `doozerd_proposals_total{outcome="failed"} 1`, `doozerd_proposals_total{outcome="unknown"} 1`,
+		"doozerd_write_seconds_count 2", "doozerd_barrier_seconds_count 1", "doozerd_web_streams 0",
+	} {
+		contains(t, metrics, "\n"+line+"\n")
+	}
+	contains(t, metrics, "\ngo_goroutines ")
+	contains(t, metrics, "\nprocess_open_fds ")
+}
+
+func TestRates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTree(t, 10)
+		c := &counters{traffic: Traffic{Requests: map[string]uint64{}}}
+		v := viewOf(t, Config{Node: tr, Server: c})
+		for range 5 {
+			tr.set("/a", "x")
+		}
+		c.setRequests(map[string]uint64{"GET": 10, "WALK": 10, "SET": 8, "WAIT": 99})
+		time.Sleep(2*sampleEvery + sampleEvery/2) // of the bubble's clock
+		s := v.rates.series()
+		assert.Equal(t, []float64{2.5, 0}, s.Revs)
+		assert.Equal(t, []float64{10, 0}, s.Reads)
+		assert.Equal(t, []float64{4, 0}, s.Writes)
+		time.Sleep(2 * samples * sampleEvery)
+		assert.Equal(t, samples, len(v.rates.series().Revs))
+		v.Close()
+	})
+}
