@@ -60,19 +60,29 @@ func TestGarbage(t *testing.T) {
 	assert.Equal(t, []string{"A/ still"}, b.received())
 }
 
-// Who holds handshakes open keeps nobody out.
+// Who holds handshakes open keeps nobody out, and drives nobody out who is in.
 func TestHalfOpenHandshakes(t *testing.T) {
 	b := start(t, "B", func(c *Config) { c.MaxHandshakes, c.HandshakeTimeout = 4, time.Hour })
-	var open []net.Conn
-	for i := range 20 {
-		open = append(open, b.dialPeer(nil))
-		b.await("accepted", func() bool { return len(b.conns) == i+1 })
-	}
-	awaitEnd(t, open[0])
-	a := start(t, "A")
+	a, late := start(t, "A"), start(t, "L")
 	a.connect(b)
-	a.Send(b.peer(), []byte("hello"))
-	b.awaitGot("A/ hello")
+	const strangers = 20
+	ended := make(chan bool, strangers)
+	for range strangers {
+		conn := b.dialPeer(nil)
+		go func() {
+			io.Copy(io.Discard, conn)
+			ended <- true
+		}()
+	}
+	for range strangers - b.config.MaxHandshakes {
+		<-ended
+	}
+	late.connect(b)
+	late.Send(b.peer(), []byte("hello"))
+	b.awaitGot("L/ hello")
+	a.Send(b.peer(), []byte("still"))
+	b.awaitGot("A/ still")
+	assert.Equal(t, 1, len(a.met))
 	assert.T(t, b.Stats().Handshakes <= 4)
 }
 

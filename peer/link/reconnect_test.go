@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bmizerany/assert"
 )
@@ -158,7 +159,7 @@ func TestTwoNamesOfOneAddress(t *testing.T) {
 // A connection that a process has made anew takes the place of the old one, which
 // nobody else had noticed to be dead.
 func TestNewLinkReplacesTheOld(t *testing.T) {
-	a, b := start(t, "A"), start(t, "B")
+	a, b := start(t, "A"), start(t, "B", func(c *Config) { c.Silence = time.Hour })
 	old := b.dialPeer(nil)
 	_, err := newHandshake(&a.config, old, old).greet(b.peer())
 	assert.Equal(t, nil, err)
