@@ -3,6 +3,7 @@ package consensus
 import (
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/bmizerany/assert"
 )
@@ -105,4 +106,20 @@ func TestAnswerIsCutBySize(t *testing.T) {
 	prepare.Range.Lo = 11
 	e.Step(prepare)
 	assert.Equal(t, one(11), said(e, Promise)[0].Range)
+}
+
+// A voter that died may have told only an observer what was decided: then that one is asked.
+func TestFollowerIsAskedForWhatItKnows(t *testing.T) {
+	e, err := New(Config{ID: "a", Rand: rand.New(rand.NewPCG(1, 1))}, Founding("a", "b"))
+	assert.Equal(t, nil, err)
+	e.Tick(time.Millisecond)
+	e.Step(Message{Kind: Status, From: "c", To: "a", Applied: 5, Sent: 1})
+	asked := false
+	for now := time.Duration(0); now < 10*time.Second && !asked; now += 10 * time.Millisecond {
+		e.Tick(now)
+		for _, m := range e.Ready().Messages {
+			asked = asked || m.Kind == Pull && m.To == "c"
+		}
+	}
+	assert.T(t, asked)
 }

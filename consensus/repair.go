@@ -38,10 +38,26 @@ func (e *Engine) pullFrom(i uint64) string {
 			return p.id
 		}
 	}
+	if f := e.knower(i); f != "" && e.pull.tries%askFollower == askFollower-1 {
+		return f
+	}
 	if len(e.peers) == 0 {
 		return ""
 	}
 	return e.peers[(int(i%uint64(len(e.peers)))+e.pull.tries)%len(e.peers)].id
+}
+
+// askFollower is how many pulls there are to one that asks a follower.
+const askFollower = 4
+
+// knower returns a follower that has applied instance i, or "": whoever told it may be gone, and it need not be a voter to know.
+func (e *Engine) knower(i uint64) string {
+	for _, f := range e.followers {
+		if f.applied >= i {
+			return f.id
+		}
+	}
+	return ""
 }
 
 func (e *Engine) sendPull(to string) {

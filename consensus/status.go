@@ -53,6 +53,7 @@ func (e *Engine) Peers() iter.Seq[Peer] {
 
 // meetVoters makes the peers, and the stalls, those of the window.
 func (e *Engine) meetVoters() {
+	followed := e.follows()
 	ids := e.voters()
 	stalls := make([]*stall, len(ids))
 	var peers []*peer
@@ -71,6 +72,11 @@ func (e *Engine) meetVoters() {
 		peers = append(peers, p)
 	}
 	e.peers, e.stalls = peers, stalls
+	if followed && !e.follows() { // it spoke to one of them only: that the others were silent says nothing
+		for _, p := range peers {
+			p.echoed = e.now
+		}
+	}
 }
 
 // voters returns everyone who rules an instance of the window, sorted.

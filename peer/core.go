@@ -302,6 +302,7 @@ func (c *Core) promoted(until uint64, voter bool) {
 	c.leaving.until = until
 	c.pulseAt = c.now
 	c.changes++
+	c.witness = newWitness() // what was heard before is long ago, or was told to others
 	if voter {
 		c.log.Info("this node is a voter now", "beyond", until)
 	} else {

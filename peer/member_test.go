@@ -285,6 +285,19 @@ func TestEscapeFromALostMajority(t *testing.T) {
 	r.check()
 }
 
+// An observer speaks to one voter only. That the others were silent to it, before it was a voter, says nothing.
+func TestNewVoterHoldsNobodyForSilent(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.join("D", "10.0.0.4:1", "A")
+	r.run(2 * rigTimeout)
+	assert.Equal(t, nil, r.write("A", store.Mutation{Op: store.Set, Path: slotPath(3), Guard: store.Missing}))
+	r.until("D is a voter", 5*time.Second, r.cores["D"].Writable)
+	for _, id := range []string{"A", "B", "C"} {
+		assert.T(t, r.cores["D"].engine.Silence(id) < rigTimeout, id)
+	}
+	r.check()
+}
+
 // A snapshot that was kept for others before the escape names the former voters: nobody may begin with it.
 func TestEscapeForgetsTheSnapshotsThatItKept(t *testing.T) {
 	r := founded(t, 3, 3)
