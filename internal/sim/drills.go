@@ -17,6 +17,7 @@ func (w *world) drillMembers() {
 		"imposter": w.impose,
 		"stranded": w.strand,
 		"wiped":    w.wipe,
+		"split":    w.split,
 		"calm":     func() {},
 	}[w.plan.drill])
 }
@@ -42,7 +43,12 @@ func (w *world) impose() {
 	n := w.newNode(id, victim.addr)
 	w.at[victim.addr], w.moved = victim, moved
 	n.run(peer.Join(w.config(id, victim.addr), w.check.current.cluster, victim.id))
-	w.after(2*time.Second, func() {
+	w.after(500*time.Millisecond, func() {
+		w.trace("%s stands still for a moment", victim.id)
+		victim.pause()
+		w.after(w.plan.timeout/3, victim.resume)
+	})
+	w.after(3*time.Second, func() {
 		w.trace("%s is stopped", id)
 		n.crash()
 	})
@@ -57,4 +63,40 @@ func (w *world) wipe() {
 		})
 	}
 	w.after(5*time.Second, w.repairSlots)
+}
+
+// split restarts some of the first voters, and starts further processes of their list, where they cannot reach those that
+// go on: together they are a majority of the list, and there is a cluster already.
+func (w *world) split() {
+	first := w.alive()
+	gone, others := first[:w.plan.voters/2], first[w.plan.voters/2:]
+	var there, here []string
+	for _, n := range others {
+		there = append(there, n.id)
+	}
+	for _, n := range gone {
+		w.list = append(w.list, n.addr)
+		w.trace("%s crashes", n.id)
+		n.crash()
+	}
+	for _, n := range others {
+		w.list = append(w.list, n.addr)
+	}
+	for range len(others) - len(gone) + 1 {
+		w.list = append(w.list, w.newAddr())
+	}
+	for _, addr := range w.list {
+		if n := w.at[addr]; n == nil || n.dead {
+			w.startListed(addr)
+			here = append(here, w.at[addr].id)
+		}
+	}
+	w.trace("partition %v | %v", here, there)
+	w.network.cut(here, there, true)
+	w.network.cut(there, here, true)
+	w.after(assemblyPatience/2, func() {
+		w.trace("partition ends")
+		w.network.cut(here, there, false)
+		w.network.cut(there, here, false)
+	})
 }

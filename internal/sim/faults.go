@@ -141,7 +141,11 @@ func (w *world) crash(n *node) {
 
 // restart starts a process at the address of one that ended, unless somebody did so before.
 func (w *world) restart(n *node) {
-	if w.at[n.addr] == n && n.dead {
+	switch {
+	case w.at[n.addr] != n || !n.dead:
+	case w.check.current == nil:
+		w.startListed(n.addr)
+	default:
 		w.join(n.addr)
 	}
 }

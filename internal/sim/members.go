@@ -51,7 +51,7 @@ func (c *checker) slotChange(n *node, h *history, slot, before, after string) {
 }
 
 // asked holds what a member asks of others to the rules of who takes a slot: not while it is leaving, nor before the voters
-// that stand are back in theirs; and only the slot as it saw it.
+// that stand are back in theirs; and only the slot as it saw it, when it decided to.
 func (c *checker) asked(n *node, note *peer.Note) {
 	for _, b := range note.Mutations {
 		m, err := store.DecodeMutation(b)
@@ -62,14 +62,12 @@ func (c *checker) asked(n *node, note *peer.Note) {
 		if !strings.HasPrefix(m.Path, calDir) || string(m.Body) != n.id {
 			continue
 		}
-		switch rev, _ := n.tree().Stat(m.Path); {
+		switch rev, _ := n.before.Stat(m.Path); {
 		case n.leaving:
 			c.w.fail("%s asks for %s, though it is leaving", n.id, m.Path)
-		case rev > m.Guard:
-			c.w.trace("%s asks in vain", n.id)
-		case rev != max(m.Guard, 0):
+		case rev != m.Guard:
 			c.w.fail("%s asks for %s with guard %d, at rev %d", n.id, m.Path, m.Guard, rev)
-		case !anyVoter(n.tree()):
+		case !anyVoter(n.before):
 			c.w.fail("%s asks for %s before those that stand are back in theirs", n.id, m.Path)
 		}
 	}

@@ -25,12 +25,14 @@ type node struct {
 	id   string
 	addr string
 
-	core     *peer.Core     // nil while it assembles
-	assembly *peer.Assembly // or nil
-	in       *history       // of its cluster
-	applied  int64          // the rev that it was seen to apply last
-	since    int64          // revs up to here came with a snapshot
+	core     *peer.Core      // nil while it assembles
+	assembly *peer.Assembly  // or nil
+	in       *history        // of its cluster
+	before   *store.Snapshot // what it knew when its turn began
+	applied  int64           // the rev that it was seen to apply last
+	since    int64           // revs up to here came with a snapshot
 	born     time.Duration
+	ran      time.Duration // since when it has a core
 
 	dead      bool
 	paused    bool          // the loop stands; what arrives waits
@@ -119,7 +121,7 @@ func (n *node) run(core *peer.Core, err error) {
 		n.w.fail("%s: %v", n.id, err)
 		return
 	}
-	n.core, n.assembly, n.in = core, nil, n.w.check.historyOf(core.Cluster())
+	n.core, n.assembly, n.in, n.ran = core, nil, n.w.check.historyOf(core.Cluster()), n.w.now
 	n.observe(1)
 }
 
@@ -154,6 +156,7 @@ func (n *node) turn(input func()) {
 		n.assembled()
 		return
 	}
+	n.before = n.tree()
 	n.core.Tick(n.local)
 	input()
 	n.flush()

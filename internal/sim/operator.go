@@ -69,20 +69,20 @@ func (w *world) supervise() {
 			w.after(between(w.nodesRand, 0, time.Second), func() { w.restart(n) })
 		}
 	}
-	if w.now > w.loadEnd && w.majorityLost() {
+	if w.begun > 0 && w.now > w.loadEnd && w.majorityLost() {
 		w.escapeBy(w.survivor())
 	}
 	w.after(superviseEvery, w.supervise)
 }
 
 func (w *world) stuck(n *node) bool {
-	if n.paused {
+	if n.paused || n.core == nil || w.begun == 0 && !w.plan.assembles {
 		return false
 	}
 	if n.joined() && n.in != w.check.current {
 		return w.now > w.lostAt+hopeless/4
 	}
-	return !n.joined() && w.now-n.born > hopeless
+	return !n.joined() && w.now-n.ran > hopeless
 }
 
 // write is a change that the operator makes, at some voter.
@@ -223,8 +223,8 @@ func (w *world) leaveOne() {
 		return
 	}
 	w.trace("%s is asked to leave", n.id)
-	n.leaving = true
 	n.turn(n.core.Leave)
+	n.leaving = true
 	w.awaitLeave(n, w.now+leaveDeadline)
 }
 
@@ -236,7 +236,7 @@ func (w *world) awaitLeave(n *node, deadline time.Duration) {
 	case n.dead:
 		return
 	case left && !alone && !n.abandoned:
-		if w.decisive(n) {
+		if n.in == w.check.current && w.decisive(n) {
 			w.fail("%s has left, though others need it", n.id)
 		}
 		w.exit(n)

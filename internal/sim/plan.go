@@ -131,13 +131,16 @@ func (p *plan) planNodes(r *rand.Rand) {
 }
 
 // memberDrills are runs without a fault, but for what is done to the members.
-var memberDrills = []string{"asleep", "imposter", "stranded", "wiped", "calm"}
+var memberDrills = []string{"asleep", "imposter", "stranded", "wiped", "split", "calm"}
 
 // becomeMemberDrill turns p into a run with one event.
 func (p *plan) becomeMemberDrill(r *rand.Rand) {
 	p.drill = pick(r, memberDrills...)
 	p.voters, p.window = pick(r, 3, 5), pick(r, 16, 64, 1024)
 	p.slots, p.observers = p.voters, 1
+	if p.drill == "split" {
+		p.observers = 0
+	}
 	p.mishaps, p.disturbances, p.suspicions, p.loss, p.tail, p.duplication = 0, 0, 0, 0, 0, 0
 	p.assembles, p.loses, p.large, p.retainBytes = false, false, 0, 0
 	p.retain, p.latency = 4096, "lan"
@@ -153,7 +156,7 @@ func (p *plan) membersOnly() bool { return slices.Contains(memberDrills, p.drill
 
 // undisturbed reports whether nobody is to lose a slot or a registration.
 func (p *plan) undisturbed() bool {
-	return p.drill == "asleep" || p.drill == "calm" || p.drill == "parted"
+	return p.drill == "asleep" || p.drill == "calm" || p.drill == "parted" || p.drill == "imposter"
 }
 
 // becomeDrill turns p into a run with one fault that lasts to its end. A majority is whole, so its clients must

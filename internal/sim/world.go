@@ -87,15 +87,18 @@ func (w *world) live() (result Result) {
 		}
 		result = w.result()
 	}()
-	w.found()
-	w.begin()
-	w.run(w.loadEnd, w.failed)
-	w.recover()
-	if !w.failed() {
-		w.check.final(w)
+	for _, stage := range []func(){w.found, w.begin, w.bear, w.recover, w.judge} {
+		if !w.failed() {
+			stage()
+		}
 	}
 	return result
 }
+
+// bear lets clients work and faults happen.
+func (w *world) bear() { w.run(w.loadEnd, w.failed) }
+
+func (w *world) judge() { w.check.final(w) }
 
 func newWorld(seed uint64, out io.Writer) *world {
 	w := emptyWorld(rand.New(rand.NewPCG(seed, 1)), out)
@@ -130,6 +133,7 @@ func (w *world) found() {
 	} else {
 		w.foundAtOnce()
 	}
+	w.after(superviseEvery, w.supervise)
 	w.run(foundingTime, func() bool { return w.failed() || w.founded() })
 	if !w.founded() {
 		w.fail("no cluster within %v", foundingTime)
@@ -209,7 +213,6 @@ func (w *world) beginMembers() {
 	if w.plan.loses {
 		w.after(between(r, time.Second, w.plan.faulty), w.loseMajority)
 	}
-	w.after(superviseEvery, w.supervise)
 }
 
 var watched = []*store.Glob{everything, glob(keyDir + "**"), glob(keyDir + "0"), glob("/ctl/**"), glob("/ctl/cal/*")}

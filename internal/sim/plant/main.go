@@ -1,7 +1,7 @@
-// Command plant shows that the simulation's checkers can fail: it breaks the engine and the codec on purpose, one
+// Command plant shows that the simulation's checkers can fail: it breaks the engine, the node above it and the codec on purpose, one
 // rule at a time, and counts the runs until the simulation notices.
 //
-//	plant [-seeds 10000] [-only NAME]
+//	plant [-seeds 10000] [-only NAME] [-in peer/]
 //
 // A fault is a change of the source, made in an overlay: the source itself knows nothing of faults. It exits with 1
 // if a fault survives.
@@ -22,6 +22,7 @@ import (
 func main() {
 	seeds := flag.Int("seeds", 10000, "runs after which a fault has survived")
 	only := flag.String("only", "", "plant only faults whose name contains this")
+	in := flag.String("in", "", "plant only faults in files whose path begins with this")
 	dir := flag.String("C", ".", "the top of the source tree")
 	flag.Parse()
 	work, err := os.MkdirTemp("", "plant")
@@ -31,7 +32,7 @@ func main() {
 	}
 	planted, survived := 0, 0
 	for _, f := range faults {
-		if !strings.Contains(f.name, *only) {
+		if !strings.Contains(f.name, *only) || !strings.HasPrefix(f.file, *in) {
 			continue
 		}
 		planted++

@@ -18,7 +18,7 @@ import (
 
 func main() {
 	seeds := flag.Uint64("seeds", 100, "how many seeds to run")
-	first := flag.Uint64("first", 1, "the first of them")
+	first := flag.Uint64("first", 1, "the first of them; 0 draws one from the clock")
 	seed := flag.Uint64("seed", 0, "run only this one, with a trace")
 	workers := flag.Int("workers", runtime.NumCPU(), "how many to run at a time")
 	only := flag.String("only", "", "run only those of them whose kind contains this: a latency, a drill, or both")
@@ -31,14 +31,21 @@ func main() {
 		finish(1, r.Err)
 	}
 	begun := time.Now()
+	if *first == 0 {
+		*first = uint64(begun.UnixNano()/1000) % freshSeeds
+	}
+	fmt.Fprintf(os.Stderr, "seeds %d to %d\n", *first, *first+*seeds-1)
 	r := runner{next: *first, end: *first + *seeds, only: *only, until: *until, all: *all}
 	r.run(*workers)
 	fmt.Printf("%d seeds, %d failures\n", r.ran, r.failures)
-	fmt.Fprintf(os.Stderr, "seeds %d to %d in %v\n", *first, r.next-1, time.Since(begun).Round(time.Millisecond))
+	fmt.Fprintf(os.Stderr, "seeds %d to %d took %v\n", *first, r.next-1, time.Since(begun).Round(time.Millisecond))
 	if r.failures > 0 {
 		os.Exit(1)
 	}
 }
+
+// freshSeeds is how many seeds there are to draw from: enough that nobody has run them, and short enough to be typed.
+const freshSeeds = 1e9
 
 // runner runs seeds, several at a time.
 type runner struct {
