@@ -43,6 +43,7 @@ var mayImport = map[string]string{
 	"internal/e2e/raw":     "",
 	"internal/e2e/browser": "",
 	"internal/e2e/shots":   "internal/e2e internal/e2e/browser internal/e2e/raw",
+	"internal/e2e/cluster": "client internal/e2e",
 	"internal/e2e/bench":   "client peer server store internal/e2e internal/e2e/raw internal/wire",
 }
 

@@ -1,0 +1,165 @@
+# Words for the drills of firedrill.md, to be read by bash: . doc/firedrill.sh
+# Each does one thing that a person can do by hand, and shows how. What it must
+# be told about the place is in the variables here, at the defaults of
+# namespaces on one machine.
+
+net=${net-10.77.0}            # host N has the address $net.N
+yard=${yard-dz}               # host N is the namespace $yard$N; empty: all on this machine, with 127.0.0.N as $net
+dir=${dir-$(mktemp -d)}       # for logs and process ids
+founders=${founders-3}        # hosts 1 to this are in everybody's -a
+flags=${flags--w false -timeout 3 -hist 100000}
+patience=${patience-60}       # seconds after which something will never happen
+
+# The hosts to ask: all that were started.
+export DOOZER_URI=${DOOZER_URI-}
+
+# hosts N makes hosts 1 to N, connected by a bridge. This machine has the address $net.254 on it.
+hosts() {
+	[ -n "$yard" ] || return 0
+	ip link add "${yard}0" type bridge
+	ip addr add "$net.254/24" dev "${yard}0"
+	ip link set "${yard}0" up
+	local n
+	for n in $(seq "$1"); do
+		ip netns add "$yard$n"
+		ip link add "$yard$n" type veth peer name eth0 netns "$yard$n"
+		ip link set "$yard$n" master "${yard}0" up
+		ip -n "$yard$n" link set lo up
+		ip -n "$yard$n" addr add "$net.$n/24" dev eth0
+		ip -n "$yard$n" link set eth0 up
+	done
+}
+
+# nohosts N takes them away again.
+nohosts() {
+	[ -n "$yard" ] || return 0
+	local n
+	for n in $(seq "$1"); do ip netns del "$yard$n"; done
+	ip link del "${yard}0"
+}
+
+# on N COMMAND... runs a command on host N. With real hosts: host() { echo ssh "host$1"; }
+host() { [ -z "$yard" ] || echo ip netns exec "$yard$1"; }
+on() {
+	local prefix
+	prefix=$(host "$1")
+	shift
+	$prefix "$@"
+}
+
+addr() { echo "$net.$1:${port-8046}"; }
+
+# start N... starts doozerd there, the same command everywhere, and returns when all of them serve. launch does not wait.
+start() {
+	launch "$@"
+	serving "$@"
+}
+launch() {
+	local n k list=
+	for k in $(seq "$founders"); do list="$list -a $(addr "$k")"; done
+	for n; do run "$n" $list; done
+}
+
+# run N FLAG... runs a doozerd on host N with these flags. What it logs goes to log.N; from.N is where that begins.
+run() {
+	local n=$1
+	shift
+	touch "$dir/log.$n"
+	stat -c %s "$dir/log.$n" >"$dir/from.$n"
+	$(host "$n") doozerd -l "$(addr "$n")" $flags "$@" >>"$dir/log.$n" 2>&1 </dev/null &
+	echo $! >"$dir/pid.$n"
+	case $DOOZER_URI in
+	*"ca=$(addr "$n")"*) ;;
+	'') DOOZER_URI="doozer:?ca=$(addr "$n")" ;;
+	*) DOOZER_URI="$DOOZER_URI&ca=$(addr "$n")" ;;
+	esac
+}
+
+# serving N... returns when these say that they serve.
+serving() {
+	local n
+	for n; do logs "$n" msg=serving; done
+}
+
+# logs N TEXT returns when host N has logged TEXT since its doozerd was started.
+logs() {
+	timeout "$patience" grep -m1 -- "$2" \
+		<(exec tail -c +$(($(cat "$dir/from.$1") + 1)) -s 0.05 -f --pid="$(pid "$1")" "$dir/log.$1") >/dev/null ||
+		{ echo "host $1 does not log: $2" >&2; return 1; }
+}
+
+pid() { cat "$dir/pid.$1"; }
+
+# ended N... returns when the doozerd there has ended.
+ended() {
+	local n
+	for n; do timeout "$patience" tail -s 0.05 -f --pid="$(pid "$n")" /dev/null || { echo "host $n does not end" >&2; return 1; }; done
+}
+
+# ask N COMMAND... asks host N, and no other.
+ask() {
+	local n=$1
+	shift
+	doozer -a "doozer:?ca=$(addr "$n")" "$@"
+}
+
+# from N WORD... is a word for which host N is asked. Who was cut off has an old view, so say whom to ask where it matters.
+from() {
+	local DOOZER_URI="doozer:?ca=$(addr "$1")"
+	shift
+	"$@"
+}
+
+# eventually COMMAND... waits until it succeeds, and looks again whenever something has changed.
+eventually() {
+	local rev until=$((SECONDS + patience))
+	while rev=$(doozer rev); ! "$@"; do
+		[ $SECONDS -lt $until ] || { echo "never: $*" >&2; return 1; }
+		doozer -t 5s -r $((rev + 1)) wait '/ctl/**' >/dev/null || true
+	done
+}
+
+# voters N succeeds if N slots are taken. voter N succeeds if the doozerd of host N has one and takes writes, member N if it
+# is registered.
+voters() { [ "$(slots | wc -w)" = "$1" ]; }
+voter() { slots | grep -w "$(id "$1")" >/dev/null && [ -n "$(doozer get "/ctl/node/$(id "$1")/writable")" ]; }
+member() { [ -n "$(doozer get "/ctl/node/$(id "$1")/addr")" ]; }
+slots() {
+	local s
+	for s in $(doozer find /ctl/cal | tail -n +2); do
+		doozer get "$s"
+		echo
+	done
+}
+
+# id N is the id of the newest process on host N, alive or not.
+id() { tail -c +$(($(cat "$dir/from.$1") + 1)) "$dir/log.$1" | sed -n 's/.*msg=serving.* id=\([A-Z0-9]*\).*/\1/p'; }
+
+# deaf N [M]: what is sent to host N [by host M] does not arrive. mute N [M]: what N sends [to M] does not leave.
+# cut N [M] is both. heal N... ends all of it.
+deaf() { lose "$1" in iifname "${2:+ip saddr $net.$2}"; }
+mute() { lose "$1" out oifname "${2:+ip daddr $net.$2}"; }
+cut() {
+	deaf "$@"
+	mute "$@"
+}
+lose() {
+	on "$1" nft "add table inet drill
+		add chain inet drill in { type filter hook input priority 0; }
+		add chain inet drill out { type filter hook output priority 0; }
+		add rule inet drill $2 $3 != lo $4 drop"
+}
+heal() {
+	local n
+	for n; do on "$n" nft delete table inet drill; done
+}
+
+# rough N...: of what these hosts send, 30 % get lost and the rest arrives up to 200 ms late. smooth N... ends it.
+rough() {
+	local n
+	for n; do on "$n" tc qdisc add dev eth0 root netem delay 100ms 100ms loss 30%; done
+}
+smooth() {
+	local n
+	for n; do on "$n" tc qdisc del dev eth0 root; done
+}

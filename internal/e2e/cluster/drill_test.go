@@ -1,0 +1,101 @@
+package cluster
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/bmizerany/assert"
+)
+
+// drills are the scripts of doc/firedrill.md, by heading, and the clusters in which they are run.
+var drills = []struct {
+	name  string
+	title string
+	hosts int
+	flags string
+	wires bool // it cuts them
+	rough bool // it makes them rough
+	fatal bool // there is no cluster any more in the end
+}{
+	{name: "kill of 3", title: "A host dies", hosts: 3},
+	{name: "kill of 5", title: "A host dies", hosts: 5},
+	{name: "stays away", title: "A host dies and stays away", hosts: 3},
+	{name: "short pause", title: "A host stands still for a moment", hosts: 3},
+	{name: "long pause", title: "A host stands still for longer than the timeout", hosts: 3},
+	{name: "cut off", title: "A host is cut off", hosts: 3, wires: true},
+	{name: "minority", title: "A minority is cut off", hosts: 5, wires: true},
+	{name: "deaf", title: "A host hears nothing", hosts: 3, wires: true},
+	{name: "mute", title: "A host is not heard", hosts: 3, wires: true},
+	{name: "triangle", title: "Two hosts do not hear each other, a third hears both", hosts: 3, wires: true},
+	{name: "rough", title: "A network that loses and delays", hosts: 3, wires: true, rough: true},
+	{name: "rolling restart", title: "A new release, host by host", hosts: 3},
+	{name: "majority lost", title: "Most hosts die at once", hosts: 3, flags: "-write-timeout 2", fatal: true},
+	{name: "all end", title: "All hosts are asked to end at once", hosts: 3, fatal: true},
+}
+
+// testFlags are those of every node here: as the drills have them.
+const testFlags = "-w false -timeout 3 -hist 100000"
+
+func TestDrill(t *testing.T) {
+	scripts := drillScripts(t)
+	for _, d := range drills {
+		script, ok := scripts[d.title]
+		assert.T(t, ok, "no drill "+d.title)
+		t.Run(d.name, func(t *testing.T) {
+			if d.wires {
+				needHosts(t)
+			}
+			t.Parallel()
+			c := newCluster(t, Options{Hosts: d.hosts, Flags: testFlags + " " + d.flags, Rough: d.rough})
+			c.sh(t, "start $(seq $founders); doozer set /drill/before -1 <<<before")
+			w := c.work(t, d.hosts)
+			c.sh(t, script)
+			if d.fatal {
+				assert.Equal(t, nil, w.EndWithCluster())
+				return
+			}
+			w.progress(t)
+			t.Logf("longest time without a write: %v", w.Gap())
+			w.end(t, upTo(d.hosts)...)
+		})
+	}
+}
+
+// TestDrillsAreTested: every drill of the document is run.
+func TestDrillsAreTested(t *testing.T) {
+	for title := range drillScripts(t) {
+		run := false
+		for _, d := range drills {
+			run = run || d.title == title
+		}
+		assert.T(t, run, "no test runs the drill "+title)
+	}
+}
+
+func upTo(n int) (hosts []int) {
+	for k := 1; k <= n; k++ {
+		hosts = append(hosts, k)
+	}
+	return hosts
+}
+
+// drillScripts returns the scripts of the document by their headings.
+func drillScripts(t *testing.T) map[string]string {
+	t.Helper()
+	words, err := wordsFile()
+	assert.Equal(t, nil, err)
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(words), "firedrill.md"))
+	assert.Equal(t, nil, err)
+	scripts := map[string]string{}
+	for _, section := range strings.Split(string(text), "\n## ")[1:] {
+		title, body, _ := strings.Cut(section, "\n")
+		if _, script, ok := strings.Cut(body, "```sh\n"); ok {
+			scripts[title], _, _ = strings.Cut(script, "```")
+		}
+	}
+	assert.T(t, len(scripts) > 0, fmt.Sprint("no drills in ", words))
+	return scripts
+}

@@ -1,0 +1,430 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ha/doozerd/client"
+	"github.com/ha/doozerd/internal/e2e"
+)
+
+// Work is clients that write and read all the while, and watches that follow. They move on to other nodes when they lose
+// one, and keep account of what they were told.
+type Work struct {
+	cluster *Cluster
+	hosts   int             // 1 to hosts are known to the clients
+	ctx     context.Context // of the watches
+	cancel  context.CancelFunc
+	load    context.Context // of the clients
+	stop    context.CancelFunc
+	clients sync.WaitGroup
+	follow  sync.WaitGroup
+	number  atomic.Int64 // of the last body
+	watches []*watch
+
+	mu      sync.Mutex
+	history []*operation
+	errs    []error
+	done    int           // writes acknowledged
+	acked   chan struct{} // closed with the next one
+	last    time.Time     // when the last one was
+	gap     time.Duration
+}
+
+// What a Work is.
+const (
+	workers    = 6
+	watchers   = 3
+	workFiles  = 5
+	workThink  = 8 * time.Millisecond // on average, between two operations of a client
+	opPatience = 4 * time.Second      // after which a client gives an operation up
+	workGlob   = "/work/*"
+)
+
+// seen is an event that a watch saw, and when.
+type seen struct {
+	client.Event
+	at time.Time
+}
+
+// A watch follows the files of the work.
+type watch struct {
+	mu      sync.Mutex
+	events  []seen
+	changed chan struct{} // closed with each event
+	err     error
+}
+
+// Work begins. The clients know hosts 1 to hosts, which must be up.
+func (c *Cluster) Work(hosts int) (*Work, error) {
+	w := &Work{cluster: c, hosts: hosts, acked: make(chan struct{})}
+	w.ctx, w.cancel = context.WithCancel(context.Background())
+	w.load, w.stop = context.WithCancel(w.ctx)
+	for k := range watchers {
+		if err := w.watch(k); err != nil {
+			w.cancel()
+			return nil, err
+		}
+	}
+	for k := range workers {
+		w.clients.Go(func() { w.client(k) })
+	}
+	if err := w.Progress(workers); err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// Close ends the work without a verdict.
+func (w *Work) Close() {
+	w.cancel()
+	w.clients.Wait()
+	w.follow.Wait()
+}
+
+// config returns how to reach the cluster, first at host k. dials counts the connections.
+func (w *Work) config(k int, dials *atomic.Int64) client.Config {
+	addrs := w.cluster.Addrs(w.hosts)
+	k %= len(addrs)
+	addrs = slices.Concat(addrs[k:], addrs[:k])
+	return client.Config{
+		Addrs:       addrs,
+		RetryFor:    e2e.Patience,
+		DialTimeout: time.Second,
+		MaxBackoff:  200 * time.Millisecond,
+		Heartbeat:   time.Second,
+		DialFunc: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if dials != nil {
+				dials.Add(1)
+			}
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		},
+	}
+}
+
+// watch begins a watch, at host k at first.
+func (w *Work) watch(k int) error {
+	cl, err := client.DialConfig(w.ctx, w.config(k, nil))
+	if err != nil {
+		return err
+	}
+	f := &watch{changed: make(chan struct{})}
+	w.watches = append(w.watches, f)
+	rev, err := cl.Rev(w.ctx)
+	if err != nil {
+		return err
+	}
+	w.follow.Go(func() {
+		defer cl.Close()
+		for e, err := range cl.Watch(w.ctx, workGlob, rev) {
+			f.take(e, err)
+		}
+	})
+	return nil
+}
+
+func (f *watch) take(e client.Event, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err = err; err == nil {
+		f.events = append(f.events, seen{e, time.Now()})
+	}
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// until waits until the watch has seen rev.
+func (f *watch) until(rev int64) error {
+	late := time.After(e2e.Patience)
+	for {
+		f.mu.Lock()
+		err, changed, last := f.err, f.changed, int64(0)
+		if k := len(f.events); k > 0 {
+			last = f.events[k-1].Rev
+		}
+		f.mu.Unlock()
+		if err != nil || last >= rev {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-late:
+			return fmt.Errorf("the watch does not come from rev %d to rev %d", last, rev)
+		}
+	}
+}
+
+// client does one operation after the other.
+func (w *Work) client(k int) {
+	var dials atomic.Int64
+	cl, err := client.DialConfig(w.ctx, w.config(k, &dials))
+	if err != nil {
+		w.fail(err)
+		return
+	}
+	defer cl.Close()
+	random := rand.New(rand.NewPCG(uint64(k), 77))
+	known := map[string]int64{}
+	for w.load.Err() == nil {
+		o := &operation{client: k, path: fmt.Sprintf("/work/f%d", random.IntN(workFiles)), called: time.Now()}
+		switch dice := random.IntN(10); {
+		case dice < 3:
+			o.guard = client.Clobber
+			w.write(cl, o)
+		case dice < 6:
+			o.guard = known[o.path]
+			w.write(cl, o)
+		default:
+			w.read(cl, o, &dials)
+		}
+		if !o.unknown && !o.refused {
+			known[o.path] = o.rev
+		} else {
+			delete(known, o.path)
+		}
+		w.pause(random)
+	}
+}
+
+// pause is thinking, not waiting for anything: without it the load would be all that the machine can do.
+func (w *Work) pause(random *rand.Rand) {
+	select {
+	case <-time.After(time.Duration(random.Int64N(int64(2 * workThink)))):
+	case <-w.load.Done():
+	}
+}
+
+func (w *Work) write(cl *client.Client, o *operation) {
+	o.body = fmt.Sprintf("%d of %d", w.number.Add(1), o.client)
+	ctx, cancel := context.WithTimeout(w.ctx, opPatience)
+	defer cancel()
+	rev, err := cl.Set(ctx, o.path, o.guard, []byte(o.body))
+	o.returned, o.rev = time.Now(), rev
+	var answer *client.Error
+	switch {
+	case err == nil:
+	case errors.Is(err, client.ErrRevMismatch) && !errors.Is(err, client.ErrUnknownOutcome):
+		o.refused = true
+	case errors.Is(err, client.ErrUnknownOutcome), errors.As(err, &answer), isLost(err):
+		o.unknown = true
+	default:
+		o.unknown = true
+		w.fail(fmt.Errorf("%v: %w", o, err))
+	}
+	w.record(o)
+}
+
+// isLost reports whether an error says that no node could be reached in time.
+func isLost(err error) bool {
+	var lost *client.ConnError
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.As(err, &lost)
+}
+
+// read is NOP, then GET, and counts if both went over one connection.
+func (w *Work) read(cl *client.Client, o *operation, dials *atomic.Int64) {
+	o.read, o.unknown = true, true
+	ctx, cancel := context.WithTimeout(w.ctx, opPatience)
+	defer cancel()
+	before := dials.Load()
+	if err := cl.Nop(ctx); err != nil {
+		return
+	}
+	body, rev, err := cl.Get(ctx, o.path, client.Now)
+	o.returned = time.Now()
+	if err != nil || dials.Load() != before {
+		return
+	}
+	o.unknown, o.rev, o.body = false, rev, string(body)
+	w.record(o)
+}
+
+func (w *Work) record(o *operation) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.history = append(w.history, o)
+	if o.read || o.unknown {
+		return
+	}
+	w.done++
+	close(w.acked)
+	w.acked = make(chan struct{})
+	if !w.last.IsZero() {
+		w.gap = max(w.gap, o.returned.Sub(w.last))
+	}
+	w.last = o.returned
+}
+
+func (w *Work) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ctx.Err() == nil {
+		w.errs = append(w.errs, err)
+	}
+}
+
+// Gap returns the longest time between two writes that were acknowledged, since it was called before.
+func (w *Work) Gap() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	gap := w.gap
+	w.gap = 0
+	return gap
+}
+
+// Progress waits until that many further writes have been acknowledged.
+func (w *Work) Progress(writes int) error {
+	late := time.After(e2e.Patience)
+	done, acked := w.acknowledged()
+	for goal := done + writes; done < goal; done, acked = w.acknowledged() {
+		select {
+		case <-acked:
+		case <-late:
+			return fmt.Errorf("no progress: %d of %d writes in %v", done-goal+writes, writes, e2e.Patience)
+		}
+	}
+	return nil
+}
+
+func (w *Work) acknowledged() (done int, next <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.done, w.acked
+}
+
+// End ends the work and judges it. Each of the voters, given as hosts, must take a write; all nodes that run must have the same files; each watch must have
+// seen every event once and in order; and the history must be linearizable.
+func (w *Work) End(voters ...int) error {
+	defer w.Close()
+	w.stop()
+	w.clients.Wait()
+	rev, err := w.lastWrites(voters)
+	if err != nil {
+		return err
+	}
+	if err := w.sameEverywhere(rev); err != nil {
+		return err
+	}
+	for _, f := range w.watches {
+		if err := f.until(rev); err != nil {
+			return err
+		}
+	}
+	w.Close()
+	if err := errors.Join(w.errs...); err != nil {
+		return err
+	}
+	for _, f := range w.watches {
+		if err := judge(w.history, f.events); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// EndWithCluster is End where there is nobody left to ask: it judges what came before the last event that a watch has seen.
+func (w *Work) EndWithCluster() error {
+	w.Close()
+	for _, f := range w.watches {
+		last := int64(0)
+		if k := len(f.events); k > 0 {
+			last = f.events[k-1].Rev
+		}
+		var history []*operation
+		for _, o := range w.history {
+			if o.unknown || !o.refused && o.rev <= last {
+				history = append(history, o)
+			}
+		}
+		if err := judge(history, f.events); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lastWrites writes through each host, and returns the rev of the last write.
+func (w *Work) lastWrites(hosts []int) (rev int64, err error) {
+	ctx, cancel := context.WithTimeout(w.ctx, e2e.Patience)
+	defer cancel()
+	for _, n := range hosts {
+		cl, err := w.cluster.Dial(ctx, n)
+		if err != nil {
+			return 0, fmt.Errorf("host %d at the end: %w", n, err)
+		}
+		defer cl.Close()
+		o := &operation{client: -n, path: fmt.Sprint("/work/end", n), body: fmt.Sprint("end of ", n), guard: client.Clobber, called: time.Now()}
+		if o.rev, err = cl.Set(ctx, o.path, o.guard, []byte(o.body)); err != nil {
+			return 0, fmt.Errorf("host %d at the end: %w", n, err)
+		}
+		o.returned = time.Now()
+		w.record(o)
+		rev = o.rev
+	}
+	return rev, nil
+}
+
+// sameEverywhere compares what all nodes have at a rev.
+func (w *Work) sameEverywhere(rev int64) error { return w.same(rev, w.cluster.Running()) }
+
+// sameAt compares what these hosts have at the present rev of the first.
+func (w *Work) sameAt(hosts ...int) error {
+	ctx, cancel := context.WithTimeout(w.ctx, e2e.Patience)
+	defer cancel()
+	cl, err := w.cluster.Dial(ctx, hosts[0])
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	rev, err := cl.Rev(ctx)
+	if err != nil {
+		return err
+	}
+	return w.same(rev, hosts)
+}
+
+func (w *Work) same(rev int64, hosts []int) error {
+	var first []client.Event
+	for _, n := range hosts {
+		all, err := w.filesAt(n, rev)
+		if err != nil {
+			return fmt.Errorf("host %d at rev %d: %w", n, rev, err)
+		}
+		if first == nil {
+			first = all
+		}
+		if !slices.EqualFunc(first, all, sameEvent) {
+			return fmt.Errorf("hosts %d and %d differ at rev %d:\n%v\n%v", hosts[0], n, rev, first, all)
+		}
+	}
+	return nil
+}
+
+// filesAt returns the files of the work as host n has them at rev, which may be yet to come.
+func (w *Work) filesAt(n int, rev int64) (all []client.Event, err error) {
+	ctx, cancel := context.WithTimeout(w.ctx, e2e.Patience)
+	defer cancel()
+	cl, err := w.cluster.Dial(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	for e, err := range cl.Walk(ctx, workGlob, rev) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+func sameEvent(a, b client.Event) bool {
+	return a.Rev == b.Rev && a.Path == b.Path && string(a.Body) == string(b.Body)
+}
