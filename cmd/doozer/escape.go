@@ -14,11 +14,12 @@ func escapeCommand() command {
 		help: `Ends the wait of a cluster that has lost the majority of its voters for good.
 The server whose id is given, which must be the one that is connected to, goes on
 alone, with all the data that it has; then others may attach to it. Choose the
-survivor that has applied most: see the status of each. What a server that is lost
-alone had acknowledged, and no survivor has, is lost.
+voter that has applied most: see "instance" in status -json of each. What those that
+are lost had acknowledged, and no survivor has, is lost.
 
 Only do this when the other voters are dead and stay so, or were stopped: they are
-refused from then on. A server that still hears a majority refuses.`,
+refused from then on. A voter that still hears a majority refuses; an observer cannot
+tell, so do not give the id of one while a voter lives.`,
 		example: `$ doozer -a 'doozer:?ca=10.0.0.3:8046' escape $(doozer -a 'doozer:?ca=10.0.0.3:8046' self)`,
 		run:     func(ctx context.Context, c *call) error { return c.withClient(ctx, c.escape) },
 	}

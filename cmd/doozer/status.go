@@ -19,9 +19,11 @@ func statusCommand() command {
 		name:    "status",
 		summary: "print how the cluster is, as the server sees it",
 		help: `Prints a table of the members: who is a voter and in which slot, who observes, which
-rev each has applied, by how many agreements it is behind, how long a round trip
-to it takes, when it was last heard, and its version. The server that is asked has
-a star. A dash stands for what that server does not know: an observer hears one voter only.
+rev each says it has applied, by how many agreements it is behind the server that is
+asked, how long a round trip to it takes, when it was last heard, and its version.
+The server that is asked has a star; a dash stands for what it does not know.
+
+Ask a voter: an observer hears one voter only, and calls the others silent.
 
 If something is wrong, it is said below in words, and the exit status is 2.`,
 		example: `$ doozer status

@@ -22,7 +22,7 @@ DOOZER_BOOT_URI as doozer itself uses them. If it fails, that is said on
 standard error and the watch goes on; kill $PPID in it ends the watch. Whatever
 ends the watch ends a COMMAND that is running.
 
-A watch that falls so far behind that the server has forgotten what comes next
+A watch that falls so far behind that every server has forgotten what comes next
 ends with TOO_LATE. If the server dies, the watch goes on at another one that it
 knows of, and gives up when none has answered for 10 seconds.`,
 		example: `$ doozer watch '/ctl/cal/*'

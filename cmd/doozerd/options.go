@@ -93,7 +93,7 @@ func (o *options) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("doozerd", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.StringVar(&o.listen, "l", defaultListen, "listen on `ADDR`, host:port, which is also the node's name in the cluster")
-	f.Var(&o.attach, "a", "attach to the member at `ADDR`; may be repeated; with the node's own among them, they found the cluster together")
+	f.Var(&o.attach, "a", "attach to the member at `ADDR`; may be repeated; with the node's own among them, the list of the cluster's hosts")
 	f.StringVar(&o.boot, "b", o.boot, "boot by the DzNS at this doozer `URI`; tried after -a")
 	f.StringVar(&o.cluster, "c", peer.DefaultCluster, "the cluster's `NAME`; a node of another name is not attached to")
 	f.StringVar(&o.web, "w", "", "serve the WebView on `ADDR`, host:port; false for none")

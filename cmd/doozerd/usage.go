@@ -47,6 +47,7 @@ Environment:
   DOOZER_PEERSECRET     the secret that members prove to each other; by default the
                         first of the two above that is set
 
-Example:
+Examples:
   doozerd -l 127.0.0.1:8046 -w 127.0.0.1:8000
+  doozerd -l A:8046 -a A:8046 -a B:8046 -a C:8046   (one of three hosts: see doozerd(1))
 `
