@@ -143,7 +143,7 @@ func hint(err error) string {
 	case errors.As(err, &hostname):
 		return "If that server is meant, give -tlsname a name that is in the certificate."
 	case errors.As(err, &dial) && hungUp(err):
-		return "Does the server speak TLS, and doozer not, or the other way round? See -tls."
+		return "It may not have joined its cluster yet, or speak TLS and doozer not, or the other way round: see -tls."
 	}
 	return ""
 }
