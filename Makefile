@@ -5,6 +5,7 @@ FUZZTIME  ?= 1m
 SEEDS     ?= 500
 FIRST     ?= 1
 BENCHOUT  ?= -
+SOAK      ?= 30m
 VERSION   := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' internal/version/version.go)
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 PAGES     := doc/doozer.1 doc/doozerd.1
@@ -47,6 +48,12 @@ bench: ## measure, as ratios in one run; BENCHOUT=doc/performance.md keeps the r
 
 screenshots: deps ## take the pictures of the WebView in doc/screenshots
 	$(GO) run ./internal/e2e/shots -o doc/screenshots
+
+figures: ## measure clusters of 1, 3 and 5: writes, faults, joining, idling (about five minutes)
+	@$(GO) run ./internal/e2e/cluster/figures
+
+soak: ## three nodes under load for SOAK (30m), with a fault every 20 s: nothing may grow
+	$(GO) run ./internal/e2e/cluster/soak -for $(SOAK)
 
 lint: ## gofmt, go vet, staticcheck, manual pages
 	@dirty=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$dirty" ] || { echo "gofmt these: $$dirty"; exit 1; }

@@ -45,7 +45,8 @@ type Cluster struct {
 	net   string
 	yard  string
 	dir   string
-	wire  *wire // nil if the kernel's own is used
+	wire  *wire        // nil if the kernel's own is used
+	works atomic.Int32 // that were begun
 }
 
 // made counts the clusters of this process, so that each has its own names.

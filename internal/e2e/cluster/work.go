@@ -19,6 +19,7 @@ import (
 // one, and keep account of what they were told.
 type Work struct {
 	cluster *Cluster
+	dir     string          // no other work was ever done in
 	hosts   int             // 1 to hosts are known to the clients
 	ctx     context.Context // of the watches
 	cancel  context.CancelFunc
@@ -45,7 +46,6 @@ const (
 	workFiles  = 5
 	workThink  = 8 * time.Millisecond // on average, between two operations of a client
 	opPatience = 4 * time.Second      // after which a client gives an operation up
-	workGlob   = "/work/*"
 )
 
 // seen is an event that a watch saw, and when.
@@ -64,7 +64,7 @@ type watch struct {
 
 // Work begins. The clients know hosts 1 to hosts, which must be up.
 func (c *Cluster) Work(hosts int) (*Work, error) {
-	w := &Work{cluster: c, hosts: hosts, acked: make(chan struct{})}
+	w := &Work{cluster: c, dir: fmt.Sprint("/work/", c.works.Add(1)), hosts: hosts, acked: make(chan struct{})}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.load, w.stop = context.WithCancel(w.ctx)
 	for k := range watchers {
@@ -124,7 +124,7 @@ func (w *Work) watch(k int) error {
 	}
 	w.follow.Go(func() {
 		defer cl.Close()
-		for e, err := range cl.Watch(w.ctx, workGlob, rev) {
+		for e, err := range cl.Watch(w.ctx, w.dir+"/*", rev) {
 			f.take(e, err)
 		}
 	})
@@ -174,7 +174,7 @@ func (w *Work) client(k int) {
 	random := rand.New(rand.NewPCG(uint64(k), 77))
 	known := map[string]int64{}
 	for w.load.Err() == nil {
-		o := &operation{client: k, path: fmt.Sprintf("/work/f%d", random.IntN(workFiles)), called: time.Now()}
+		o := &operation{client: k, path: fmt.Sprintf("%s/f%d", w.dir, random.IntN(workFiles)), called: time.Now()}
 		switch dice := random.IntN(10); {
 		case dice < 3:
 			o.guard = client.Clobber
@@ -360,7 +360,7 @@ func (w *Work) lastWrites(hosts []int) (rev int64, err error) {
 			return 0, fmt.Errorf("host %d at the end: %w", n, err)
 		}
 		defer cl.Close()
-		o := &operation{client: -n, path: fmt.Sprint("/work/end", n), body: fmt.Sprint("end of ", n), guard: client.Clobber, called: time.Now()}
+		o := &operation{client: -n, path: fmt.Sprint(w.dir, "/end", n), body: fmt.Sprint("end of ", n), guard: client.Clobber, called: time.Now()}
 		if o.rev, err = cl.Set(ctx, o.path, o.guard, []byte(o.body)); err != nil {
 			return 0, fmt.Errorf("host %d at the end: %w", n, err)
 		}
@@ -416,7 +416,7 @@ func (w *Work) filesAt(n int, rev int64) (all []client.Event, err error) {
 		return nil, err
 	}
 	defer cl.Close()
-	for e, err := range cl.Walk(ctx, workGlob, rev) {
+	for e, err := range cl.Walk(ctx, w.dir+"/*", rev) {
 		if err != nil {
 			return nil, err
 		}
