@@ -2,7 +2,7 @@
 // prints tables in Markdown.
 //
 //	go run ./internal/e2e/cluster/figures                all of it, in about five minutes
-//	go run ./internal/e2e/cluster/figures -only faults   one part: rates, faults, joining or idle
+//	go run ./internal/e2e/cluster/figures -only faults   one part: rates, faults, joining, returning or idle
 //
 // All hosts are on one machine, so the nodes and the clients share its
 // processors: with a machine for each there would be more. Hosts are network
@@ -36,6 +36,7 @@ var parts = []part{
 	{"rates", "Writes", "voters | clients | writes per second | p50 | p99", (*figures).rates},
 	{"faults", "What clients of the other nodes notice, three voters, default flags", "what happens to a node | clients | longest time without a write | slowest write, median of the rounds | slowest write", (*figures).faults},
 	{"joining", "Joining a cluster of three", "files | time from the start of the process until it serves", (*figures).joining},
+	{"returning", "A node that was killed is started again", "files | time from the start of the process until it is a voter | longest", (*figures).returning},
 	{"idle", "An idle cluster of three", "node | processor time, of one processor", (*figures).idle},
 }
 
@@ -44,7 +45,7 @@ type figures struct {
 }
 
 func main() {
-	only := flag.String("only", "", "measure just this part: rates, faults, joining or idle")
+	only := flag.String("only", "", "measure just this part: rates, faults, joining, returning or idle")
 	flag.Parse()
 	err := cluster.EnterYard()
 	if err == nil {
@@ -288,17 +289,56 @@ func (f *figures) joining() error {
 // join starts a node on host 4, and ends it when it serves.
 func join(c *cluster.Cluster) (time.Duration, error) {
 	began := time.Now()
-	out, err := c.Sh(`
-		run 4 -a $(addr 1)
-		serving 4
-		tail -c +$(($(cat "$dir/from.4") + 1)) "$dir/log.4" | sed -n 's/^time=\([^ ]*\) .*msg=serving.*/\1/p'
-		kill $(pid 4)
-		ended 4`)
+	if _, err := c.Sh("run 4 -a $(addr 1); serving 4"); err != nil {
+		return 0, err
+	}
+	served, err := loggedAt(c, 4, "msg=serving")
 	if err != nil {
 		return 0, err
 	}
-	served, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(out))
+	_, err = c.Sh("kill $(pid 4); ended 4")
 	return served.Sub(began), err
+}
+
+// loggedAt returns when the newest process on host n logged a line with that text.
+func loggedAt(c *cluster.Cluster, n int, text string) (time.Time, error) {
+	lines := strings.Split(c.Log(n), "\n")
+	for _, line := range slices.Backward(lines) {
+		if strings.Contains(line, text) {
+			at, _, _ := strings.Cut(strings.TrimPrefix(line, "time="), " ")
+			return time.Parse(time.RFC3339Nano, at)
+		}
+	}
+	return time.Time{}, fmt.Errorf("host %d has not logged %s", n, text)
+}
+
+// returning kills each voter in turn, and starts it again at once.
+func (f *figures) returning() error {
+	const files = 1000
+	return f.with(3, 0, func(c *cluster.Cluster) error {
+		if err := c.Fill(context.Background(), "/many", files); err != nil {
+			return err
+		}
+		var took []time.Duration
+		for k := range rounds {
+			n := k%3 + 1
+			if _, err := c.Sh(fmt.Sprintf("kill -9 $(pid %d); ended %[1]d", n)); err != nil {
+				return err
+			}
+			began := time.Now()
+			if _, err := c.Sh(fmt.Sprintf("start %d; from %d eventually voter %[1]d", n, n%3+1)); err != nil {
+				return fmt.Errorf("%w\n%s", err, c.Logs())
+			}
+			voter, err := loggedAt(c, n, "this node is a voter now")
+			if err != nil {
+				return err
+			}
+			took = append(took, voter.Sub(began))
+		}
+		slices.Sort(took)
+		row(files, round(quantile(took, 0.5)), round(slices.Max(took)))
+		return nil
+	})
 }
 
 // idleFor is how long an idle cluster is looked at.

@@ -63,7 +63,7 @@ func run(length time.Duration) error {
 	if err != nil {
 		return err
 	}
-	c, err := cluster.New(bins, cluster.Options{Hosts: 3, Flags: "-w false -timeout 3 -hist 20000"})
+	c, err := cluster.New(bins, cluster.Options{Hosts: 3, Flags: "-w false -timeout 3 -hist 8000"})
 	if err != nil {
 		return err
 	}
