@@ -28,7 +28,7 @@ const (
 	DefaultFillDelay   = 100 * time.Millisecond
 	DefaultMaxInFlight = 8
 	DefaultBatchBytes  = 1 << 20
-	DefaultRetain      = 4096
+	DefaultRetain      = 1 << 15
 	DefaultRetainBytes = 64 << 20
 )
 

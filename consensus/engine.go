@@ -29,6 +29,7 @@ type Engine struct {
 	stalls    []*stall
 	greetAt   time.Duration // when the next Status goes out
 	upstream  string        // the voter an observer listens to
+	turned    time.Duration // when it turned to that one
 	pull      pull
 	followers []*follower
 	lingers   bool // see Linger

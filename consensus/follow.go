@@ -111,9 +111,9 @@ func (e *Engine) greetSource() {
 		return
 	}
 	p := e.peer(e.upstream)
-	if p == nil || p.suspected() || e.now-p.echoed > fillAnyway*e.patienceWith(p) {
+	if p == nil || p.suspected() || e.now-max(p.echoed, e.turned) > fillAnyway*e.patienceWith(p) {
 		p = e.peers[e.cfg.Rand.IntN(len(e.peers))]
-		e.upstream, p.echoed = p.id, e.now
+		e.upstream, e.turned = p.id, e.now
 	}
 	e.sendStatus(p.id, false)
 }

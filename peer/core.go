@@ -44,6 +44,7 @@ type Core struct {
 	fetching  *fetching
 	vias      []string          // members to fetch a first snapshot from
 	met       map[string]string // id, by address that was dialled
+	lost      bool              // the majority, as was told last
 	gone      map[string]bool   // whose link was closed by its kernel, and who was not heard since
 
 	out     Output // being gathered

@@ -27,6 +27,7 @@ var duties = []func(*Core, *view){
 	(*Core).keepStanding,
 	(*Core).takeSlot,
 	(*Core).keepVoterFiles,
+	(*Core).tellMajority,
 	(*Core).report,
 	(*Core).evict,
 	(*Core).replace,

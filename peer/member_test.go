@@ -1,9 +1,12 @@
 package peer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -339,4 +342,30 @@ func TestLogOfOneAloneIsNotKept(t *testing.T) {
 	}
 	r.until("B has these, too", 5*time.Second, func() bool { return r.file("B", "/g99") == "x" })
 	r.check()
+}
+
+func TestObserverDoesNotTakeSilenceForALostMajority(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.join("D", "10.0.0.4:1", "A")
+	r.until("D is registered", 5*time.Second, func() bool { return isRegistered(r.cores["A"].Store().Snapshot(), "D") })
+	r.run(10 * time.Second)
+	d := r.cores["D"]
+	assert.T(t, d.Majority())
+	assert.Equal(t, 0, len(d.Status().Trouble))
+	for _, id := range []string{"A", "B", "C"} {
+		r.kill(id)
+	}
+	r.until("D knows that all are gone", 10*time.Second, func() bool { return !d.Majority() })
+}
+
+func TestLostMajorityIsSaidOnce(t *testing.T) {
+	r := founded(t, 3, 3)
+	var log bytes.Buffer
+	r.cores["A"].log = slog.New(slog.NewTextHandler(&log, nil))
+	r.cut["B"], r.cut["C"] = true, true
+	r.run(5 * time.Second)
+	delete(r.cut, "B")
+	r.run(2 * time.Second)
+	assert.Equal(t, 1, strings.Count(log.String(), "no majority of the voters is heard"))
+	assert.Equal(t, 1, strings.Count(log.String(), "a majority of the voters is heard again"))
 }

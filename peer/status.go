@@ -87,7 +87,7 @@ func (c *Core) memberStatus(tree *store.Snapshot, id string, known map[string]co
 		m.Rev, m.Known, m.Applied = tree.Rev(), true, c.engine.LastApplied()
 		return m
 	}
-	if p, ok := known[id]; ok {
+	if p, ok := known[id]; ok && (c.engine.Writable() || id == c.engine.Upstream()) {
 		m.Known, m.Applied, m.RoundTrip, m.Silence = true, p.Applied, p.RoundTrip, p.Silence
 		m.Lag = c.engine.LastApplied() - min(p.Applied, c.engine.LastApplied())
 	}
@@ -95,7 +95,8 @@ func (c *Core) memberStatus(tree *store.Snapshot, id string, known map[string]co
 }
 
 // trouble says what is wrong, in words.
-func (c *Core) trouble(s *Status) (words []string) {
+func (c *Core) trouble(s *Status) []string {
+	words := []string{}
 	silent, voters, free := 0, 0, len(c.roster.free())
 	for _, m := range s.Members {
 		switch {
@@ -109,7 +110,7 @@ func (c *Core) trouble(s *Status) (words []string) {
 			voters++
 		}
 	}
-	if silent > 0 && voters-silent < voters/2+1 {
+	if s.Writable && silent > 0 && voters-silent < voters/2+1 {
 		words = append(words, fmt.Sprintf("no majority: %d of %d voters are not heard, so nothing can be written", silent, voters))
 	}
 	if free > 0 {
@@ -121,15 +122,37 @@ func (c *Core) trouble(s *Status) (words []string) {
 // silentFor is the silence after which a member is called silent.
 const silentFor = 2 * time.Second
 
-// Majority reports whether this node hears a majority of the voters, itself included.
+// Majority reports whether this node hears a majority of the voters, itself included. An observer, which listens to one
+// voter at a time, cannot count them: to it, any voter that is heard stands for a majority.
 func (c *Core) Majority() bool {
-	voters, heard := c.engine.Voters(), 0
-	for _, id := range voters {
-		if id == c.config.ID || c.engine.Silence(id) < silentFor {
-			heard++
+	voters := c.engine.Voters()
+	if !c.engine.Writable() {
+		return len(c.heard()) > 0
+	}
+	return len(c.heard())+1 >= len(voters)/2+1
+}
+
+// heard returns the other voters that were heard lately.
+func (c *Core) heard() (ids []string) {
+	for _, id := range c.engine.Voters() {
+		if id != c.config.ID && c.engine.Silence(id) < silentFor {
+			ids = append(ids, id)
 		}
 	}
-	return heard >= len(voters)/2+1
+	return ids
+}
+
+// tellMajority logs that the majority is lost, or is there again.
+func (c *Core) tellMajority(v *view) {
+	lost := !c.Majority()
+	if lost == c.lost {
+		return
+	}
+	if c.lost = lost; lost {
+		c.log.Warn("no majority of the voters is heard: nothing can be written", "voters", v.voters, "heard", c.heard())
+	} else {
+		c.log.Info("a majority of the voters is heard again", "voters", v.voters, "heard", c.heard())
+	}
 }
 
 // Associates returns the members that this node keeps connected: all of them if it is a voter, the voters if it is not; and

@@ -18,8 +18,8 @@ voter that has applied most: see "instance" in status -json of each. What those 
 are lost had acknowledged, and no survivor has, is lost.
 
 Only do this when the other voters are dead and stay so, or were stopped: they are
-refused from then on. A voter that still hears a majority refuses; an observer cannot
-tell, so do not give the id of one while a voter lives.`,
+refused from then on. A voter that still hears a majority refuses, and so does an
+observer that still hears any voter.`,
 		example: `$ doozer -a 'doozer:?ca=10.0.0.3:8046' escape $(doozer -a 'doozer:?ca=10.0.0.3:8046' self)`,
 		run:     func(ctx context.Context, c *call) error { return c.withClient(ctx, c.escape) },
 	}

@@ -23,7 +23,7 @@ rev each says it has applied, by how many agreements it is behind the server tha
 asked, how long a round trip to it takes, when it was last heard, and its version.
 The server that is asked has a star; a dash stands for what it does not know.
 
-Ask a voter: an observer hears one voter only, and calls the others silent.
+An observer hears one voter only, so ask a voter.
 
 If something is wrong, it is said below in words, and the exit status is 2.`,
 		example: `$ doozer status

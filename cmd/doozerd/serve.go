@@ -105,7 +105,7 @@ func (d *daemon) be(ctx context.Context, attach []string, ns bool) error {
 		Logger:       d.log,
 	})
 	if err != nil {
-		return err
+		return attachError(err)
 	}
 	defer node.Close()
 	times := web.NewLatencies()
@@ -238,6 +238,8 @@ const sayLookingAfter = 2 * time.Second
 // attachError says what to do about a node that found no cluster.
 func attachError(err error) error {
 	switch {
+	case errors.Is(err, peer.ErrAssembly):
+		return fmt.Errorf("-a: %w: list the voters, which are nine at most, the same everywhere", err)
 	case errors.Is(err, peer.ErrStranger):
 		return fmt.Errorf("-a: %w: give the name of its cluster with -c, or another address", err)
 	case errors.Is(err, link.ErrSecret):

@@ -206,3 +206,9 @@ func TestSecretOfMembers(t *testing.T) {
 		assert.Equal(t, c.want, o.membersSecret())
 	}
 }
+
+func TestAddressesToAttachToGetTheUsualPort(t *testing.T) {
+	o := &options{attach: addrs{"host", "10.0.0.1", "[::1]", "::1", "host:1", "[::1]:2"}}
+	assert.Equal(t, nil, o.checkAttach())
+	assert.Equal(t, addrs{"host:8046", "10.0.0.1:8046", "[::1]:8046", "[::1]:8046", "host:1", "[::1]:2"}, o.attach)
+}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ha/doozerd/client"
+	"github.com/ha/doozerd/internal/wire"
 	"github.com/ha/doozerd/store"
 )
 
@@ -59,10 +60,14 @@ func (o *options) checkWeb() error {
 	return err
 }
 
+// checkAttach also gives the usual port to those that have none: members are known by their whole addresses.
 func (o *options) checkAttach() error {
-	for _, a := range o.attach {
+	for k, a := range o.attach {
 		if err := (client.Config{Addrs: []string{a}}).Validate(); err != nil {
 			return fmt.Errorf("-a %s: give host:port, such as %s", a, defaultListen)
+		}
+		if _, _, err := net.SplitHostPort(a); err != nil {
+			o.attach[k] = net.JoinHostPort(strings.Trim(a, "[]"), wire.DefaultPort)
 		}
 	}
 	return nil
