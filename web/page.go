@@ -36,7 +36,6 @@ type boot struct {
 	MayWrite bool `json:"mayWrite"` // by this reader
 	Secrets  bool `json:"secrets"`  // there are any
 	MaxValue int  `json:"maxValue"`
-	MaxRows  int  `json:"maxRows"`
 
 	Lists []*listing `json:"lists"`
 	File  *fileView  `json:"file"`
@@ -49,7 +48,7 @@ func (v *View) page(w http.ResponseWriter, r *http.Request) {
 		ClusterID: v.config.ClusterID(), Name: v.config.Name, Node: v.config.Node.ID(), Addr: v.config.Addr, Version: v.config.Version,
 		Rev: now.Rev(), Oldest: v.past.oldest(), At: r.URL.Query().Get("rev"),
 		Edit: v.config.Writer != nil, MayWrite: v.gate.of(r) >= mayWrite, Secrets: v.config.RWSecret != "",
-		MaxValue: v.config.MaxValue, MaxRows: MaxRows,
+		MaxValue: v.config.MaxValue,
 	}
 	status := http.StatusOK
 	if r.URL.Path != "/_/cluster" {

@@ -40,6 +40,7 @@ const view = {
   rev: boot.at === "" || boot.gone ? null : Number(boot.at),
 };
 let model = null;
+let shownModel = null; // the last one
 let oldest = boot.oldest;
 
 // The parts of the page.
@@ -54,7 +55,7 @@ const newButton = boot.edit && boot.mayWrite && el("button", {class: "quiet-butt
 const themeButton = el("button", {class: "quiet-button", id: "theme", "aria-label": "Colours"}, icon("theme"));
 const banner = el("div", {id: "banner", hidden: true});
 
-const tree = new Tree({onOpen: (path, isDir) => isDir ? go({root: path, file: null}) : go({file: path}), hrefRev: () => view.rev});
+const tree = new Tree({onOpen: (path, isDir) => isDir ? go({root: path, file: null}) : go({file: path}), onDrawn: () => drawState(), hrefRev: () => view.rev});
 const panel = new FilePanel({
   boot, rev: () => view.rev,
   onClose: () => {
@@ -128,12 +129,11 @@ function show(before) {
 
 // begin makes a model of what is shown from now on.
 function begin(lists) {
-  model = new Model({
-    root: view.root, rev: view.rev ?? stream.rev, frozen: view.rev !== null, maxRows: boot.maxRows, folds,
-    onChange: () => {
-      tree.draw();
-      drawState();
-    },
+  const also = new Set(); // what is open stays so, at another rev or from another root
+  if (shownModel) shownModel.each((dir) => also.add(dir.path));
+  model = shownModel = new Model({
+    root: view.root, rev: view.rev ?? stream.rev, frozen: view.rev !== null, folds, also,
+    onChange: () => tree.draw(),
   });
   for (const list of lists) {
     openFor(list.dir);
@@ -245,7 +245,7 @@ function timeBar() {
   return {element, draw: drawTime, step: (by) => to(now() + by)};
 }
 
-// How alive it is.
+// How alive it is. Of a rev it is told when the rows are drawn, not before.
 
 const states = {
   opening: () => ["busy", "connecting…"],
@@ -287,7 +287,7 @@ const stream = new Stream({
     panel.follow(frame);
     finder.follow(frame);
     time.draw();
-    drawState();
+    tree.draw(); // and then what is said of it
   },
   onHello: (hello, other) => {
     oldest = hello.oldest;
@@ -307,7 +307,8 @@ const stream = new Stream({
   onState: () => {
     oldest = Math.max(oldest, stream.oldest);
     time.draw();
-    drawState();
+    if (stream.state === "live") tree.draw();
+    else drawState();
   },
 });
 

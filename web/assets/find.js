@@ -55,11 +55,37 @@ export class Finder {
   draw({rev, glob, more, files}) {
     this.title.replaceChildren(el("b", {}, (more ? "More than " : "") + count(files.length, "file", "files")), " match ", el("code", {}, glob), " at rev " + number(rev),
       more ? ". The first are shown." : "");
-    this.list.replaceChildren(...files.map((f) => el("li", {},
-      el("a", {href: hrefOf(f.n, this.rev()), onclick: (e) => {
-        if (e.ctrlKey || e.metaKey || e.shiftKey) return;
-        e.preventDefault();
-        this.onOpen(f.n);
-      }}, f.n), el("span", {class: "value" + (f.x ? " hex" : "") + (f.s ? "" : " none")}, oneLine(f)), el("span", {class: "size"}, bytes(f.s || 0)), el("span", {class: "rev"}, number(f.r)))));
+    this.update(files);
+  }
+
+  // update leaves in place what was found before: a reader may be about to click on it.
+  update(files) {
+    const items = new Map([...this.list.children].map((item) => [item.path, item]));
+    const wanted = new Set(files.map((f) => f.n));
+    for (const [path, item] of items) if (!wanted.has(path)) item.remove();
+    files.forEach((f, i) => {
+      const item = items.get(f.n) ?? this.makeItem(f.n);
+      if (this.list.children[i] !== item) this.list.insertBefore(item, this.list.children[i] ?? null);
+      item.fill(f);
+    });
+  }
+
+  makeItem(path) {
+    const link = el("a", {onclick: (e) => {
+      if (e.ctrlKey || e.metaKey || e.shiftKey) return;
+      e.preventDefault();
+      this.onOpen(path);
+    }}, path);
+    const value = el("span"), size = el("span", {class: "size"}), rev = el("span", {class: "rev"});
+    const item = el("li", {}, link, value, size, rev);
+    item.path = path;
+    item.fill = (f) => {
+      link.href = hrefOf(path, this.rev());
+      value.className = "value" + (f.x ? " hex" : "") + (f.s ? "" : " none");
+      value.textContent = oneLine(f);
+      size.textContent = bytes(f.s || 0);
+      rev.textContent = number(f.r);
+    };
+    return item;
   }
 }

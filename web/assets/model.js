@@ -183,11 +183,11 @@ function mark(row, old, at) {
 
 // A Model is the directories below a root.
 export class Model {
-  constructor({root, rev, frozen, maxRows, folds, onChange}) {
+  constructor({root, rev, frozen, folds, also, onChange}) {
     this.rev = rev;
     this.frozen = frozen; // at this rev for ever
-    this.maxRows = maxRows;
     this.folds = folds;
+    this.also = also; // paths that are to be open, as they were before
     this.onChange = onChange;
     this.root = new Dir(root, 0, null);
     this.root.valid = false;
@@ -281,7 +281,7 @@ export class Model {
   unfoldKnown(dir, rows) {
     for (const row of rows) {
       const path = join(dir.path, row.n);
-      if (row.d && this.folds.isOpen(path) && !dir.open.has(row.n)) dir.open.set(row.n, new Dir(path, row.k || 0, dir));
+      if (row.d && (this.folds.isOpen(path) || this.also.has(path) && !this.folds.isClosed(path)) && !dir.open.has(row.n)) dir.open.set(row.n, new Dir(path, row.k || 0, dir));
     }
   }
 

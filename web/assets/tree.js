@@ -6,8 +6,9 @@ const hotFor = 2600; // milliseconds that a change stays marked
 const tallest = 12e6; // pixels; browsers give up somewhat above
 
 export class Tree {
-  constructor({onOpen, hrefRev}) {
+  constructor({onOpen, onDrawn, hrefRev}) {
     this.onOpen = onOpen;
+    this.onDrawn = onDrawn;
     this.hrefRev = hrefRev;
     this.model = null;
     this.selected = null; // path
@@ -43,6 +44,7 @@ export class Tree {
     this.asked = requestAnimationFrame(() => {
       this.asked = 0;
       this.drawNow();
+      this.onDrawn();
     });
   }
 

@@ -11,14 +11,23 @@ import (
 	"github.com/ha/doozerd/internal/e2e/raw"
 )
 
+// build builds the programs, once.
+func (b *bench) build() error {
+	if b.bins != (e2e.Binaries{}) {
+		return nil
+	}
+	bins, err := e2e.Build(b.dir, false)
+	if err != nil {
+		return err
+	}
+	b.bins = bins
+	return nil
+}
+
 // withNode runs f beside a daemon as an operator would start it.
 func (b *bench) withNode(f func(*e2e.Node) error) error {
-	if b.bins == (e2e.Binaries{}) {
-		bins, err := e2e.Build(b.dir, false)
-		if err != nil {
-			return err
-		}
-		b.bins = bins
+	if err := b.build(); err != nil {
+		return err
 	}
 	n, err := b.bins.Start(e2e.Options{})
 	if err != nil {

@@ -35,6 +35,7 @@ var parts = []part{
 	{"daemon", "The daemon with much in it", measureDaemon},
 	{"listing", "Listings through the Go client", measureListings},
 	{"tcp", "Requests per second, beside a bare echo server", measureTCP},
+	{"web", "The WebView", measureWeb},
 }
 
 // bench is one run: the programs to measure, and what has been found.
@@ -48,7 +49,7 @@ type bench struct {
 func main() {
 	var (
 		out     = flag.String("o", "-", "file for the whole document; - prints the tables")
-		only    = flag.String("only", "", "measure just this part: store, memory, daemon, listing or tcp")
+		only    = flag.String("only", "", "measure just this part: store, memory, daemon, listing, tcp or web")
 		profile = flag.String("profile", "", "write CPU profiles of a node under load into this directory, and nothing else")
 		role    = flag.String("role", "", "be a process that is measured: echo, node or store")
 		reply   = flag.String("reply", "", "role echo: the answer to each frame, in hex")

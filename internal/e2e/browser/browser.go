@@ -273,15 +273,27 @@ func (p *Page) WaitFor(expression string) error {
 		};
 		look();
 	})`
-	found, err := Eval[bool](p, fmt.Sprintf(form, patience.Milliseconds()/2, expression, lookEvery))
-	if err != nil && p.ctx.Err() == nil && strings.Contains(err.Error(), "ontext") { // the page went elsewhere meanwhile
-		found, err = Eval[bool](p, fmt.Sprintf(form, patience.Milliseconds()/2, expression, lookEvery))
+	look := fmt.Sprintf(form, patience.Milliseconds()/2, expression, lookEvery)
+	found, err := Eval[bool](p, look)
+	for range maxMoves {
+		if err == nil || !moved(err) {
+			break
+		}
+		found, err = Eval[bool](p, look)
 	}
 	if err == nil && !found {
 		body, _ := Eval[string](p, "document.body.innerText.slice(0, 3000)")
 		err = fmt.Errorf("never true: %s; the page says:\n%s\n%s", expression, body, strings.Join(p.Errors(), "\n"))
 	}
 	return err
+}
+
+// maxMoves bounds how often a page may go elsewhere while something is waited for.
+const maxMoves = 5
+
+// moved reports whether err is that the page went elsewhere meanwhile.
+func moved(err error) bool {
+	return strings.Contains(err.Error(), "navigated") || strings.Contains(err.Error(), "context")
 }
 
 // Picture returns what the page looks like, as PNG.
