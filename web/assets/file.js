@@ -21,12 +21,13 @@ export class FilePanel {
     this.path = path;
     this.element.hidden = false;
     this.editing = null;
-    this.file = null;
+    this.file = this.problem = this.turn = null;
     this.history = null;
     if (given && given.path === path) {
       this.file = given;
       this.draw();
     } else {
+      this.draw(); // nothing of the file before may be clicked on any more
       this.load();
     }
   }
