@@ -175,7 +175,7 @@ func (v *View) status(w http.ResponseWriter, r *http.Request) {
 	view := clusterView{
 		Rev: rev, Oldest: v.past.oldest(), Waits: v.past.Waits(), Streams: len(v.streams),
 		Uptime:  time.Since(v.rates.since).Seconds(),
-		Members: memberViews(s.Members), Trouble: append([]string{}, s.Trouble...), Advice: advice(s), Rates: v.rates.series(),
+		Members: memberViews(s.Members), Trouble: append([]string{}, s.Trouble...), Advice: append([]string{}, advice(s)...), Rates: v.rates.series(),
 	}
 	if v.config.Server != nil {
 		conns := v.config.Server.Traffic().Conns

@@ -47,6 +47,17 @@ func TestMembersFromTheTree(t *testing.T) {
 	assert.Equal(t, 1, len(s.Advice))                                               // two voters
 }
 
+// A page goes through these lists: one that is empty is still one.
+func TestNoListIsNull(t *testing.T) {
+	three := told{Members: []Member{{ID: "A", Role: Voter}, {ID: "B", Role: Voter}, {ID: "C", Role: Voter}}}
+	for _, members := range []Cluster{three, told{}} {
+		v := viewOf(t, Config{Node: newTree(t, 10), Members: members})
+		for _, url := range []string{"/_/status", "/_/list?dir=/none", "/_/find?glob=/none", "/_/history?path=/none"} {
+			lacks(t, get(v, url).Body.String(), "null")
+		}
+	}
+}
+
 // told is a cluster that says what a test wants.
 type told Status
 

@@ -61,6 +61,7 @@ func TestBrowser(t *testing.T) {
 		{"dark", dark},
 		{"a phone", aPhone},
 		{"the cluster", theCluster},
+		{"a member dies", aMemberDies},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, b) })
 	}
@@ -807,6 +808,29 @@ func theCluster(t *testing.T, b *browser.Browser) {
 	s.wait(`document.querySelectorAll(".plot .line").length === 3`)
 	s.must(s.page.Click(".tab"))
 	s.wait(rowOf("/a"))
+}
+
+// aMemberDies holds that the page knows its members, and says in words when one
+// of them is no longer heard.
+func aMemberDies(t *testing.T, b *browser.Browser) {
+	s := newSite(t, b, Options{}, browser.Options{})
+	s.show("/_/cluster")
+	for i := range 2 {
+		n, err := bins.Start(Options{Flags: []string{"-a", s.node.Addr}})
+		s.must(err)
+		defer n.Kill()
+		s.set(fmt.Sprintf("/ctl/cal/%d", i+1), "")
+		s.wait(fmt.Sprintf(`document.querySelectorAll(".role.voter").length === %d`, i+2))
+		if i == 1 {
+			s.wait(`document.querySelector(".health.well")`)
+			s.must(n.Kill())
+			s.wait(fmt.Sprintf(`document.querySelector(".health.ill li").textContent.includes(%q)`, n.ID))
+			s.wait(`document.querySelectorAll(".late").length === 1`)
+		}
+	}
+	s.set("/still", "writable")
+	s.must(s.page.Click(".tab"))
+	s.wait(rowOf("/still"))
 }
 
 // keyPair makes a certificate for 127.0.0.1 that nobody trusts, and returns its

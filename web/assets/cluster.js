@@ -23,13 +23,10 @@ export class ClusterPage {
 
   async look() {
     clearTimeout(this.timer);
-    try {
-      if (!document.hidden) this.draw(await ask("/_/status", {}));
-      this.element.classList.remove("stale");
-    } catch {
-      this.element.classList.add("stale");
-    }
+    const status = document.hidden ? null : await ask("/_/status", {}).catch(() => undefined);
     if (this.running) this.timer = setTimeout(() => this.look(), every);
+    this.element.classList.toggle("stale", status === undefined);
+    if (status) this.draw(status);
   }
 
   draw(s) {
@@ -114,14 +111,14 @@ const columns = [
   ["Id", (m) => m.id, "id"],
   ["Heard", (m) => el("span", {class: m.silence > 3 ? "late" : m.silence === undefined ? "" : "alive"}, heard(m)), "heard"],
   ["Applied", (m) => m.applied === undefined ? unknown : number(m.applied), "num"],
-  ["Lag", (m) => m.lag === undefined ? unknown : number(m.lag), "num"],
+  ["Lag", (m) => m.lag === undefined ? unknown : number(m.lag), "num", "Decisions that it is behind this node. A few hundred mean nothing: idle voters give their turns away in such portions."],
   ["Round trip", (m) => m.self ? unknown : duration(m.roundTrip), "num"],
   ["Version", (m) => m.version || unknown, "release"],
 ];
 
 function members(s) {
   return el("div", {class: "table"}, el("table", {},
-    el("thead", {}, el("tr", {}, ...columns.map(([title, , kind]) => el("th", {class: kind, scope: "col"}, title)))),
+    el("thead", {}, el("tr", {}, ...columns.map(([title, , kind, about]) => el("th", {class: kind, scope: "col", title: about ?? null}, title)))),
     el("tbody", {}, ...s.members.map((m) => el("tr", {class: m.self ? "self" : ""}, ...columns.map(([title, cell, kind]) => el("td", {class: kind, "data-title": title}, cell(m))))))));
 }
 

@@ -97,6 +97,9 @@ const afterword = `
   copy it, a dozen system calls for a thousand of them. A GET is decoded, looked up and encoded. Of the server's time in this
   shape, decoding the request takes about 15 %%, finding the file and queueing the answer 25 %%, encoding the answer 20 %%
   and system calls 20 %%; ` + "`go run ./internal/e2e/bench -profile DIR`" + ` makes the profiles that say so.
+- *A change to the page*: from before the request is sent to the change being in the document, by one clock. The browser runs on the same processors. Between
+  two frames of changes there are 50 ms at least, which is what the slower ones waited for.
+- *Pages open*: streams that are read and thrown away by another process. Above 20 frames per second more changes make larger frames, not more of them.
 - *Resident*: VmRSS of the real daemon, all included: the program, its garbage, what it keeps in reserve.
 `
 

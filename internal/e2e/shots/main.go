@@ -80,8 +80,8 @@ var shots = []shot{
 	{name: "time", path: "/?rev=20", look: laptop, pose: waits(".happened a")},
 	{name: "binary", path: "/keys/signing", look: laptop},
 	{name: "search", path: "/", look: laptop, pose: types("#search", "/**/config", ".found li")},
-	{name: "cluster", path: "/_/cluster", look: laptop, pose: busy},
-	{name: "cluster-dark", path: "/_/cluster", look: night, pose: busy},
+	{name: "cluster", path: "/_/cluster", look: laptop, pose: three},
+	{name: "cluster-dark", path: "/_/cluster", look: night, pose: three},
 	{name: "lost", path: "/", look: laptop, pose: kill},
 	{name: "edit", path: "/motd", look: laptop, flags: edit, pose: clicks(`[data-key="edit"]`, "textarea")},
 	{name: "delete", path: "/motd", look: laptop, flags: edit, pose: clicks(`[data-key="delete"]`, "dialog[open]")},
@@ -89,14 +89,22 @@ var shots = []shot{
 	{name: "many", path: "/", look: laptop, pose: scroll},
 	{name: "phone", path: "/", look: phone},
 	{name: "phone-file", path: "/app/web/config", look: phone},
-	{name: "phone-cluster", path: "/_/cluster", look: nightP, pose: busy},
+	{name: "phone-cluster", path: "/_/cluster", look: nightP, pose: three},
 }
 
 // A scene is what a picture is taken of.
 type scene struct {
+	bins e2e.Binaries
 	node *e2e.Node
 	page *browser.Page
 	conn *raw.Conn
+	more []*e2e.Node
+}
+
+func (s *scene) end() {
+	for _, n := range s.more {
+		n.Kill()
+	}
 }
 
 func (s *shot) take(bins e2e.Binaries, b *browser.Browser, dir string) error {
@@ -128,8 +136,10 @@ func (s *shot) take(bins e2e.Binaries, b *browser.Browser, dir string) error {
 	if err := p.WaitFor(ready); err != nil {
 		return err
 	}
+	at := &scene{bins: bins, node: n, page: p, conn: c}
+	defer at.end()
 	if s.pose != nil {
-		if err := s.pose(&scene{n, p, c}); err != nil {
+		if err := s.pose(at); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ha/doozerd/internal/e2e"
 	"github.com/ha/doozerd/internal/e2e/browser"
 	"github.com/ha/doozerd/internal/e2e/raw"
 )
@@ -75,6 +76,24 @@ func busy(s *scene) error {
 		}
 	}
 	return s.page.WaitFor(`document.querySelector(".plot .line")`)
+}
+
+// three makes it a cluster of three, and busy.
+func three(s *scene) error {
+	for i := range 2 {
+		n, err := s.bins.Start(e2e.Options{Flags: []string{"-c", "prod", "-a", s.node.Addr, "-pulse", "1"}})
+		if err != nil {
+			return err
+		}
+		s.more = append(s.more, n)
+		if err := set(s.conn, fmt.Sprintf("/ctl/cal/%d", i+1), ""); err != nil {
+			return err
+		}
+		if err := s.page.WaitFor(fmt.Sprintf(`document.querySelectorAll(".role.voter").length === %d`, i+2)); err != nil {
+			return fmt.Errorf("%w\n%s", err, n.Stderr())
+		}
+	}
+	return busy(s)
 }
 
 // kill ends the server and waits until the page says so.
