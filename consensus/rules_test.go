@@ -361,3 +361,22 @@ func skipAll(e *Engine, i uint64) {
 	}
 	e.announce(e.skipTo(i + 1))
 }
+
+// Whoever stood still answers late what was sent long ago. That must not make others wait for it the next time.
+func TestPatienceIsWhatItWasSoonAfterAPause(t *testing.T) {
+	e := lone(t)
+	e.Tick(delay)
+	for range 40 {
+		e.Tick(e.now + delay)
+	}
+	for range 10 { // what waited for it while it stood still
+		e.Tick(e.now + delay/4)
+		e.Step(Message{Kind: Status, From: "b", To: "a", Sent: e.now, Echo: e.now - 35*delay})
+	}
+	assert.T(t, e.patienceWith(e.peer("b")) > 10*delay)
+	for range 80 { // for two seconds, in which it answers at once, by a clock that steps as ours does
+		e.Tick(e.now + delay/4)
+		e.Step(Message{Kind: Status, From: "b", To: "a", Sent: e.now, Echo: e.now - delay/4, Held: delay/4 + 1})
+	}
+	assert.Equal(t, delay, e.patienceWith(e.peer("b")))
+}

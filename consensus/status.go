@@ -139,8 +139,10 @@ func (e *Engine) onStatus(m *Message) {
 	p.sent, p.at = m.Sent, e.now
 	if m.Echo > p.echoed && m.Echo <= e.now {
 		p.echoed = m.Echo
-		if m.Held >= 0 && m.Held <= e.now-m.Echo {
-			p.measure(e.now - m.Echo - m.Held)
+		if m.Held >= 0 {
+			// Clocks that step may make it seem to have been held for longer than it was away. Such a measurement says that
+			// the round trip is short; without it, one that was long because somebody stood still would count for ever.
+			p.measure(e.now - m.Echo - min(m.Held, e.now-m.Echo))
 		}
 	}
 }
