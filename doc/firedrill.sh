@@ -122,7 +122,7 @@ eventually() {
 # voters N succeeds if N slots are taken. voter N succeeds if the doozerd of host N has one and takes writes, member N if it
 # is registered.
 voters() { [ "$(slots | wc -w)" = "$1" ]; }
-voter() { slots | grep -w "$(id "$1")" >/dev/null && [ -n "$(doozer get "/ctl/node/$(id "$1")/writable")" ]; }
+voter() { slots | grep -w "$(id "$1")" >/dev/null && [ -n "$(doozer get "/ctl/node/$(id "$1")/writable")" ] && ask "$1" -timeout 5s nop 2>/dev/null; }
 member() { [ -n "$(doozer get "/ctl/node/$(id "$1")/addr")" ]; }
 slots() {
 	local s

@@ -361,7 +361,7 @@ func (w *Work) lastWrites(hosts []int) (rev int64, err error) {
 		}
 		defer cl.Close()
 		o := &operation{client: -n, path: fmt.Sprint(w.dir, "/end", n), body: fmt.Sprint("end of ", n), guard: client.Clobber, called: time.Now()}
-		if o.rev, err = cl.Set(ctx, o.path, o.guard, []byte(o.body)); err != nil {
+		if o.rev, err = setWhenWritable(ctx, cl, o); err != nil {
 			return 0, fmt.Errorf("host %d at the end: %w", n, err)
 		}
 		o.returned = time.Now()
@@ -369,6 +369,23 @@ func (w *Work) lastWrites(hosts []int) (rev int64, err error) {
 		rev = o.rev
 	}
 	return rev, nil
+}
+
+// setWhenWritable writes as soon as the host takes writes: it may just have been told that it is a voter again.
+func setWhenWritable(ctx context.Context, cl *client.Client, o *operation) (rev int64, err error) {
+	for {
+		rev, err = cl.Set(ctx, o.path, o.guard, []byte(o.body))
+		if !errors.Is(err, client.ErrReadOnly) {
+			return rev, err
+		}
+		now, err := cl.Rev(ctx)
+		if err == nil {
+			_, err = cl.Wait(ctx, "/**", now+1)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
 }
 
 // sameEverywhere compares what all nodes have at a rev.
