@@ -178,7 +178,7 @@ func (c *Core) install(head *Part, b *store.Builder) error {
 			return err
 		}
 	} else {
-		if now := c.store.Snapshot().Rev(); head.Rev < now {
+		if now := c.store.Snapshot().Rev(); head.Rev < now && head.Snapshot.Instance > c.engine.LastApplied() {
 			return fmt.Errorf("%w: instance %d is of rev %d, and here is rev %d", ErrImpossible, head.Snapshot.Instance, head.Rev, now)
 		}
 		before, ruled = c.engine.LastApplied(), c.engine.Writable()
