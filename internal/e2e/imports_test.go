@@ -46,7 +46,7 @@ var mayImport = map[string]string{
 	"internal/e2e/cluster":         "client internal/e2e internal/e2e/raw",
 	"internal/e2e/cluster/figures": "internal/e2e internal/e2e/cluster",
 	"internal/e2e/cluster/soak":    "internal/e2e internal/e2e/cluster",
-	"internal/e2e/bench":           "client peer server store internal/e2e internal/e2e/browser internal/e2e/raw internal/wire",
+	"internal/e2e/bench":           "client peer server store internal/e2e internal/e2e/browser internal/e2e/raw internal/sim internal/wire",
 }
 
 // pure is the part of the standard library that consensus and store may use:

@@ -94,7 +94,7 @@ func (c *checker) first(n *node, h *history, e store.Event) {
 		c.w.trace("%s applies %d: %s", n.id, e.Rev, eventString(e))
 	}
 	h.events = append(h.events, agreed{e, c.w.now})
-	if before := h.note(e); before != 0 {
+	if before := h.note(e, c.w.now); before != 0 {
 		c.w.fail("%s was applied at rev %d and at rev %d", eventString(e), before, e.Rev)
 	}
 	if strings.HasPrefix(e.Path, keyDir) && e.Op == store.Set && c.refused[markOf(e.Body)] {

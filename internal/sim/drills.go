@@ -18,6 +18,7 @@ func (w *world) drillMembers() {
 		"stranded": w.strand,
 		"wiped":    w.wipe,
 		"split":    w.split,
+		"handover": w.handOver,
 		"calm":     func() {},
 	}[w.plan.drill])
 }
@@ -99,4 +100,36 @@ func (w *world) split() {
 		w.network.cut(here, there, false)
 		w.network.cut(there, here, false)
 	})
+}
+
+// handOver lets a voter leave just after another was replaced: what those two were to decide, only the one that leaves and
+// the ones that stay can.
+func (w *world) handOver() {
+	voters := slices.DeleteFunc(w.alive(), func(n *node) bool { return !n.writable() })
+	gone, leaves := voters[0], voters[1]
+	w.trace("%s crashes", gone.id)
+	gone.crash()
+	w.after(50*time.Millisecond, func() { w.restart(gone) })
+	var look func()
+	look = func() {
+		if next := w.at[gone.addr]; next != gone && slices.Contains(slices.Collect(maps.Values(w.check.current.slots)), next.id) {
+			if w.nodesRand.IntN(4) > 0 {
+				w.strike(leaves)
+			}
+			w.leave(leaves)
+			return
+		}
+		w.after(tickEvery/4, look)
+	}
+	look()
+}
+
+// strike takes a member's slot and its registration away.
+func (w *world) strike(n *node) {
+	slot := w.someSlot(func(id string) bool { return id == n.id })
+	if slot == "" {
+		return
+	}
+	w.write(store.Mutation{Op: store.Set, Path: slot, Guard: store.Clobber})
+	w.write(store.Mutation{Op: store.Del, Path: nodeDirs + n.id + "/addr", Guard: store.Clobber})
 }

@@ -18,9 +18,10 @@ type history struct {
 	survivor string   // the process that escaped, or ""
 	events   []agreed // that of rev r is events[r-1]
 	revs     map[string]int64
-	dels     map[string][]int64 // revs of deletes, by path
-	slots    map[string]string  // ids, by slot
-	addrs    map[string]string  // of registered processes, by id
+	dels     map[string][]int64       // revs of deletes, by path
+	slots    map[string]string        // ids, by slot
+	taken    map[string]time.Duration // when that was, by slot
+	addrs    map[string]string        // of registered processes, by id
 	walks    []walk
 }
 
@@ -40,7 +41,7 @@ type walk struct {
 const keyDir = "/k/"
 
 func newHistory(cluster string) *history {
-	return &history{cluster: cluster, revs: map[string]int64{}, dels: map[string][]int64{}, slots: map[string]string{}, addrs: map[string]string{}}
+	return &history{cluster: cluster, revs: map[string]int64{}, dels: map[string][]int64{}, slots: map[string]string{}, taken: map[string]time.Duration{}, addrs: map[string]string{}}
 }
 
 // forked returns the history of a cluster that goes on from rev of h.
@@ -49,13 +50,13 @@ func (h *history) forked(cluster string, rev int64) *history {
 	f.parent, f.fork = h, rev
 	for _, e := range h.events[:rev] {
 		f.events = append(f.events, e)
-		f.note(e.Event)
+		f.note(e.Event, e.at)
 	}
 	return f
 }
 
-// note keeps what is looked up later. It returns the rev at which the same write was seen before, or 0.
-func (h *history) note(e store.Event) (before int64) {
+// note keeps what is looked up later, of what happened at a time. It returns the rev at which the same write was seen before, or 0.
+func (h *history) note(e store.Event, at time.Duration) (before int64) {
 	switch {
 	case e.Err != nil:
 	case strings.HasPrefix(e.Path, keyDir):
@@ -67,7 +68,7 @@ func (h *history) note(e store.Event) (before int64) {
 		before = h.revs[mark]
 		h.revs[mark] = e.Rev
 	case strings.HasPrefix(e.Path, calDir):
-		h.slots[e.Path] = strings.TrimSpace(string(e.Body))
+		h.slots[e.Path], h.taken[e.Path] = strings.TrimSpace(string(e.Body)), at
 		if e.Op == store.Del {
 			delete(h.slots, e.Path)
 		}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"strings"
+	"time"
 
 	"github.com/ha/doozerd/peer"
 	"github.com/ha/doozerd/store"
@@ -42,7 +43,9 @@ func (c *checker) slotChange(n *node, h *history, slot, before, after string) {
 	w := c.w
 	taker := w.byID[after]
 	switch {
-	case before == after || len(h.slots) == 0 || after == h.survivor:
+	case before == after || len(h.slots) == 0 || h.survivor != "" && w.now < w.lostAt+lateDecision:
+	case before != "" && after == "" && h.addrs[before] != "" && h.taken[slot] > w.now-w.plan.timeout/2 && w.stays(before) && w.byID[before].ran < h.taken[slot]:
+		w.fail("%s was evicted from %s before it could be silent there for long enough", before, slot)
 	case before != "" && h.addrs[before] != "" && w.blameless(before):
 		w.fail("%s lost %s to %q, though nothing was wrong with it", before, slot, after)
 	case before != "" && after != "" && h.addrs[before] != "" && w.byID[before] != nil && taker != nil && taker.addr != w.byID[before].addr:
@@ -91,8 +94,19 @@ var slotGlob = glob(calDir + "*")
 // as long as it takes to be evicted, from hearing others or being heard.
 func (w *world) blameless(id string) bool {
 	n := w.byID[id]
-	if n == nil || n.dead || n.paused || n.leaving || n.slow > 0 || n.rate != 1 || n.assembly != nil || !n.joined() {
+	if n == nil || !w.stays(id) || n.paused || n.slow > 0 || n.rate != 1 {
 		return false
 	}
-	return w.now-max(n.troubled, n.born, w.troubled) > 3*w.plan.timeout && !w.network.cutAt(id) && w.plan.loss <= 0.05 && w.plan.tail == 0 && w.network.surge == 0
+	trouble := max(n.troubled, w.troubled)
+	return w.now-n.born > 3*w.plan.timeout && (trouble == 0 || w.now-trouble > 3*w.plan.timeout+lateDecision) &&
+		!w.network.cutAt(id) && w.plan.loss <= 0.05 && w.plan.tail == 0 && w.network.surge == 0
 }
+
+// stays reports whether process id lives, is not about to go, and nobody has come in its place.
+func (w *world) stays(id string) bool {
+	n := w.byID[id]
+	return n != nil && n.joined() && !n.dead && !n.leaving && w.at[n.addr] == n
+}
+
+// lateDecision is how long it may take until what was proposed amid faults is decided.
+const lateDecision = 5 * time.Second

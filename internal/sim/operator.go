@@ -222,6 +222,10 @@ func (w *world) leaveOne() {
 	if n.leaving || n.paused || !n.joined() || !w.canLose(n) || len(w.alive()) < 3 {
 		return
 	}
+	w.leave(n)
+}
+
+func (w *world) leave(n *node) {
 	w.trace("%s is asked to leave", n.id)
 	n.turn(n.core.Leave)
 	n.leaving = true

@@ -124,29 +124,32 @@ func (p *plan) planNodes(r *rand.Rand) {
 		}
 		return
 	}
-	p.timeout = time.Minute
+	p.timeout, p.pulse, p.writeTimeout = time.Minute, 3*time.Second, 5*time.Second
 	if p.drill == "parted" && r.IntN(2) == 0 {
 		p.timeout = 2 * time.Second
 	}
 }
 
 // memberDrills are runs without a fault, but for what is done to the members.
-var memberDrills = []string{"asleep", "imposter", "stranded", "wiped", "split", "calm"}
+var memberDrills = []string{"asleep", "imposter", "stranded", "wiped", "split", "handover", "calm"}
 
 // becomeMemberDrill turns p into a run with one event.
 func (p *plan) becomeMemberDrill(r *rand.Rand) {
 	p.drill = pick(r, memberDrills...)
 	p.voters, p.window = pick(r, 3, 5), pick(r, 16, 64, 1024)
 	p.slots, p.observers = p.voters, 1
-	if p.drill == "split" {
+	if p.drill == "split" || p.drill == "handover" {
 		p.observers = 0
 	}
 	p.mishaps, p.disturbances, p.suspicions, p.loss, p.tail, p.duplication = 0, 0, 0, 0, 0, 0
 	p.assembles, p.loses, p.large, p.retainBytes = false, false, 0, 0
 	p.retain, p.latency = 4096, "lan"
+	if p.drill == "handover" {
+		p.voters, p.slots, p.latency = 3, 3, pick(r, "lan", "wan", "wan", "wan")
+	}
 	p.think = 30 * time.Millisecond
-	if p.drill == "stranded" {
-		p.think = 5 * time.Millisecond
+	if p.drill == "stranded" { // a busy cluster, in which nobody comes to the end of the window
+		p.think, p.window = 5*time.Millisecond, 1024
 	}
 	p.timeout = 1500 * time.Millisecond
 }

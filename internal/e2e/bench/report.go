@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ha/doozerd/internal/sim"
 )
 
 // row is one figure, and whether it is as good as was promised.
@@ -80,6 +82,15 @@ figure is the median of the rounds' ratios. Absolute figures are for orientation
 goal is such a one.
 `
 
+const simulated = `
+## Clusters, in round trips
+
+What a write costs whole nodes in a simulation (` + "`go run ./internal/sim/figures`" + `), where every message takes the time in the first column and nothing else takes
+any. A round trip is twice that. One goal is 1.00; another, that the gap when a voter dies is the fill delay (100 ms, or twice the round
+trip) and two round trips, once; the loop looks every 20 ms. Messages are those that have to do with the load.
+
+` + "```\n"
+
 const afterword = `
 ## What the rows mean
 
@@ -113,7 +124,20 @@ func (d document) write(w io.Writer) error {
 	if err := d.writeTables(w); err != nil {
 		return err
 	}
+	if err := writeSimulated(w); err != nil {
+		return err
+	}
 	_, err = fmt.Fprintf(w, afterword, pipelineWindow)
+	return err
+}
+
+// writeSimulated writes what does not depend on the machine: the same every time, as long as the protocol is.
+func writeSimulated(w io.Writer) error {
+	if _, err := fmt.Fprint(w, simulated); err != nil {
+		return err
+	}
+	sim.Figures(w)
+	_, err := fmt.Fprintln(w, "```")
 	return err
 }
 

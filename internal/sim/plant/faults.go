@@ -131,7 +131,7 @@ var faults = []fault{
 	{"leaves at once", "▲ a voter that leaves stays until the new voters have applied all it had a part in", "peer/leave.go",
 		"	case c.successorsApplied(v) < len(v.voters)/2+1:", "	case c.now < 0:"},
 	{"leaves by an old rule", "▲ a voter that leaves counts what a snapshot tells", "peer/fetch.go",
-		"until := max(c.leaving.until, head.Snapshot.Instance, eras[len(eras)-1].From-1)", "until := c.leaving.until"},
+		"until := max(c.leaving.until, head.Snapshot.Instance, eras[len(eras)-1].From-1)", "until := max(c.leaving.until, eras[0].From-eras[0].From)"},
 	{"observers first", "▲ standing voters restore themselves before observers take slots", "peer/duty.go",
 		"c.leaving.on || len(v.roster.voters) == 0 || ", "c.leaving.on || "},
 	{"standing not restored", "▲ standing voters restore themselves", "peer/duty.go",
