@@ -24,7 +24,7 @@ const (
 
 // Defaults of a Config.
 const (
-	DefaultWindow      = 1024
+	DefaultWindow      = 8192
 	DefaultFillDelay   = 100 * time.Millisecond
 	DefaultMaxInFlight = 8
 	DefaultBatchBytes  = 1 << 20

@@ -25,7 +25,10 @@ type Engine struct {
 	source  string // the member to take a snapshot from, to be told in the next Ready
 
 	proposer  proposer
-	peers     []*peer // every voter of the window but us, by id
+	pace      pace
+	roundTrip time.Duration // to the nearest majority; 0 is not known
+	slow      bool          // far slower than others: see lead
+	peers     []*peer       // every voter of the window but us, by id
 	stalls    []*stall
 	greetAt   time.Duration // when the next Status goes out
 	upstream  string        // the voter an observer listens to
@@ -90,6 +93,7 @@ func New(cfg Config, start Snapshot) (*Engine, error) {
 	e := &Engine{cfg: cfg, id: cfg.ID, proposer: newProposer()}
 	e.window = newWindow(uint64(cfg.Window))
 	e.log = newLog(cfg.Retain, cfg.RetainBytes)
+	e.pace.span = cfg.FillDelay
 	e.restart(start)
 	return e, nil
 }
@@ -118,6 +122,7 @@ func (e *Engine) Tick(now time.Duration) {
 	}
 	e.raw = now
 	e.now += min(step, e.cfg.FillDelay)
+	e.pace.roll(e.now, e.patience())
 	e.greet()
 	e.resendSuggestions()
 	e.watchOwners()

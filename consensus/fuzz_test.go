@@ -141,7 +141,7 @@ func (s *source) message() Message {
 		m.Range.Hi = m.Range.Lo + uint64(len(m.Batches))
 	}
 	m.Applied = s.number()
-	m.Sent, m.Echo, m.Held = time.Duration(s.number()), time.Duration(s.number()), time.Duration(s.number())
+	m.Sent, m.Echo, m.Held, m.RoundTrip = time.Duration(s.number()), time.Duration(s.number()), time.Duration(s.number()), time.Duration(s.number())
 	m.Answer = s.next()%2 == 0
 	return m
 }

@@ -127,6 +127,8 @@ type Message struct {
 	Echo    time.Duration // Status: Sent of the newest Status the sender has of the receiver; 0 is none
 	Held    time.Duration // Status: how long the sender has had that one
 	Answer  bool          // Status: sent in answer to one, so not to be answered
+
+	RoundTrip time.Duration // Status: how long the nearest majority usually takes to answer the sender; 0 is not known
 }
 
 // String is m on one line, for traces and scenarios.

@@ -71,13 +71,18 @@ func (e *Engine) suggestWaiting() {
 		e.failWaiting()
 		return
 	}
+	suggested := false
 	for len(p.flights) < e.cfg.MaxInFlight && len(p.lost)+len(p.waiting) > 0 {
 		s := e.nextOwn()
 		if s == nil {
 			e.needs(e.window.end() - 1) // the window must move before we can go on
-			return
+			break
 		}
 		e.suggest(s, p.take(e.cfg.BatchBytes))
+		suggested = true
+	}
+	if suggested {
+		e.keepLead()
 	}
 }
 

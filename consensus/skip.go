@@ -26,21 +26,21 @@ func (e *Engine) skipTo(hi uint64) Range {
 }
 
 // skipFor is what we skip on hearing a suggestion at i: what we did not use below i, since everyone waits
-// for it. If we are idle, we skip ahead of need as well, so that we are not on anyone's way even if we turn slow or die.
-// Whoever writes stays near the front instead: its next write must not wait for those far behind it.
+// for it, and ahead of need what is to be our lead. That is renewed when a quarter of it is used up.
 func (e *Engine) skipFor(i uint64) Range {
-	ahead := e.horizon()
-	switch {
-	case !e.idle():
-		return e.skipTo(i)
-	case e.proposer.next < i+ahead/2:
-		return e.skipTo(i + ahead)
+	lead := e.lead()
+	if e.proposer.next < i+leastLead(lead) {
+		return e.skipTo(i + lead)
 	}
 	return Range{}
 }
 
-// horizon is how far ahead of the front an idle voter skips, and a silent one is filled.
-func (e *Engine) horizon() uint64 { return max(1, e.window.size/4) }
+// keepLead renews our lead after a suggestion of our own, which has used it up.
+func (e *Engine) keepLead() {
+	if lead := e.lead(); lead > 0 {
+		e.announce(e.skipTo(e.front + lead))
+	}
+}
 
 // idle reports whether we have nothing to say and have not for a while.
 func (e *Engine) idle() bool {

@@ -86,6 +86,9 @@ func (e *Engine) fillDue(t *stall, s *slot) bool {
 		near && turn == 0
 }
 
+// horizon is how far ahead of the front a silent voter is filled, and the longest lead.
+func (e *Engine) horizon() uint64 { return max(1, e.window.size/2) }
+
 // atWork reports whether p, silent to us, is known by others to be writing: then filling ahead of need would only make it
 // lose its instances.
 func (e *Engine) atWork(p *peer) bool {

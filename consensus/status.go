@@ -19,6 +19,7 @@ type peer struct {
 	echoed  time.Duration // our clock in the newest of our Statuses that it is known to have
 	suspect time.Duration // it is silent until it echoes a Status of ours as new as this; 0 is no suspicion
 	used    time.Duration // our clock when we last heard, from anyone, that it put a batch; 0 is never
+	trip    time.Duration // its own round trip to the nearest majority, by its newest Status; 0 is not known
 	srtt    time.Duration // smoothed round trip; 0 is not measured yet
 	rttvar  time.Duration // its mean deviation
 }
@@ -105,6 +106,7 @@ func (e *Engine) greet() {
 		return
 	}
 	e.greetAt = e.now + e.cfg.FillDelay/4
+	e.compare()
 	if e.follows() && !e.lingers {
 		e.greetSource()
 		return
@@ -115,7 +117,7 @@ func (e *Engine) greet() {
 }
 
 func (e *Engine) sendStatus(to string, answer bool) {
-	m := Message{Kind: Status, To: to, Applied: e.window.applied, Sent: e.now, Answer: answer}
+	m := Message{Kind: Status, To: to, Applied: e.window.applied, Sent: e.now, RoundTrip: e.roundTrip, Answer: answer}
 	if p := e.peer(to); p != nil && p.at > 0 {
 		m.Echo, m.Held = p.sent, e.now-p.at
 	} else if f := e.follower(to); f != nil {
@@ -136,7 +138,7 @@ func (e *Engine) onStatus(m *Message) {
 	if m.Sent < p.sent {
 		return
 	}
-	p.sent, p.at = m.Sent, e.now
+	p.sent, p.at, p.trip = m.Sent, e.now, m.RoundTrip
 	if m.Echo > p.echoed && m.Echo <= e.now {
 		p.echoed = m.Echo
 		if m.Held >= 0 {

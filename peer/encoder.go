@@ -137,6 +137,7 @@ func (e *Encoder) message(m *consensus.Message) *wire.PeerMessage {
 	w.Sent = e.number(uint64(m.Sent))
 	w.Echo = e.number(uint64(m.Echo))
 	w.Held = e.number(uint64(m.Held))
+	w.RoundTrip = e.number(uint64(m.RoundTrip))
 	if m.Answer {
 		w.Answer = &m.Answer
 	}
@@ -190,10 +191,10 @@ type cost struct {
 // besides mutations. Their ids are reckoned as if they were named only there.
 const (
 	frameBytes    = wire.PeerOverhead + 3*idBytesMax
-	messageBytes  = 15*fieldBytes + idBytesMax
+	messageBytes  = 16*fieldBytes + idBytesMax
 	batchBytes    = 6*fieldBytes + idBytesMax
 	mutationBytes = 6
-	fieldBytes    = 11 // the tag and a number of 64 bits
+	fieldBytes    = 12 // the tag and a number of 64 bits
 	idBytesMax    = wire.MaxPeerID + 3
 )
 

@@ -95,7 +95,7 @@ func check(m *consensus.Message) error {
 		{rangeOK(m.Range), "range"},
 		{rangeOK(m.Skip), "skip"},
 		{m.Applied <= consensus.MaxInstance, "applied"},
-		{min(m.Sent, m.Echo, m.Held) >= 0, "time"},
+		{min(m.Sent, m.Echo, m.Held, m.RoundTrip) >= 0, "time"},
 		{batchOK(&m.Batch), "batch"},
 		{votesOK(m.Votes), "votes"},
 		{batchesOK(m.Batches), "batches"},
@@ -217,6 +217,8 @@ func (d *decoder) message(w *wire.PeerMessage) consensus.Message {
 		Echo:    time.Duration(w.GetEcho()),
 		Held:    time.Duration(w.GetHeld()),
 		Answer:  w.GetAnswer(),
+
+		RoundTrip: time.Duration(w.GetRoundTrip()),
 	}
 }
 

@@ -49,7 +49,7 @@ func oneOfEach() []consensus.Message {
 			Batches: []consensus.Batch{{}, writes, barrier}},
 		{Kind: consensus.TakeSnapshot, Applied: 1255},
 		{Kind: consensus.Status, Applied: 1255, Answer: true,
-			Sent: 3 * time.Hour, Echo: 2 * time.Hour, Held: 5 * time.Millisecond},
+			Sent: 3 * time.Hour, Echo: 2 * time.Hour, Held: 5 * time.Millisecond, RoundTrip: time.Millisecond},
 	}
 	for k := range messages {
 		messages[k].From, messages[k].To = a, b
@@ -175,7 +175,9 @@ func genMessage(l Link) *rapid.Generator[consensus.Message] {
 			Sent:    time.Duration(genTime.Draw(t, "sent")),
 			Echo:    time.Duration(genTime.Draw(t, "echo")),
 			Held:    time.Duration(genTime.Draw(t, "held")),
-			Answer:  rapid.Bool().Draw(t, "answer"),
+
+			RoundTrip: time.Duration(genTime.Draw(t, "round trip")),
+			Answer:    rapid.Bool().Draw(t, "answer"),
 		}
 	})
 }
@@ -295,6 +297,7 @@ func TestImpossibleMessages(t *testing.T) {
 		{"owner far away", number(2, math.MaxUint64)},
 		{"applied too much", number(11, consensus.MaxInstance+1)},
 		{"time below 0", number(13, math.MaxUint64)},
+		{"round trip below 0", number(16, math.MaxUint64)},
 		{"batch without proposer", field(6, number(2, 1)...)},
 		{"batch without number", field(6, number(1, 1)...)},
 		{"batch of nobody", field(6, field(3, 'm')...)},

@@ -357,6 +357,7 @@ type PeerMessage struct {
 	Echo          *uint64 `protobuf:"varint,13,opt,name=echo" json:"echo,omitempty"`
 	Held          *uint64 `protobuf:"varint,14,opt,name=held" json:"held,omitempty"`
 	Answer        *bool   `protobuf:"varint,15,opt,name=answer" json:"answer,omitempty"`
+	RoundTrip     *uint64 `protobuf:"varint,16,opt,name=round_trip,json=roundTrip" json:"round_trip,omitempty"` // nanoseconds, of the sender's nearest majority
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -500,6 +501,13 @@ func (x *PeerMessage) GetAnswer() bool {
 		return *x.Answer
 	}
 	return false
+}
+
+func (x *PeerMessage) GetRoundTrip() uint64 {
+	if x != nil && x.RoundTrip != nil {
+		return *x.RoundTrip
+	}
+	return 0
 }
 
 // PeerBatch is what one instance decides.
@@ -1143,7 +1151,7 @@ const file_internal_wire_peer_proto_rawDesc = "" +
 	"\x02to\x18\x03 \x01(\tR\x02to\x12\x16\n" +
 	"\x06others\x18\x04 \x03(\tR\x06others\x124\n" +
 	"\bmessages\x18\x05 \x03(\v2\x18.doozer.peer.PeerMessageR\bmessages\x12+\n" +
-	"\x05notes\x18\x06 \x03(\v2\x15.doozer.peer.PeerNoteR\x05notes\"\xe8\x04\n" +
+	"\x05notes\x18\x06 \x03(\v2\x15.doozer.peer.PeerNoteR\x05notes\"\x87\x05\n" +
 	"\vPeerMessage\x121\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1d.doozer.peer.PeerMessage.KindR\x04kind\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\x04R\x05owner\x12\x0e\n" +
@@ -1160,7 +1168,9 @@ const file_internal_wire_peer_proto_rawDesc = "" +
 	"\x04sent\x18\f \x01(\x04R\x04sent\x12\x12\n" +
 	"\x04echo\x18\r \x01(\x04R\x04echo\x12\x12\n" +
 	"\x04held\x18\x0e \x01(\x04R\x04held\x12\x16\n" +
-	"\x06answer\x18\x0f \x01(\bR\x06answer\"\x9c\x01\n" +
+	"\x06answer\x18\x0f \x01(\bR\x06answer\x12\x1d\n" +
+	"\n" +
+	"round_trip\x18\x10 \x01(\x04R\troundTrip\"\x9c\x01\n" +
 	"\x04Kind\x12\v\n" +
 	"\aSUGGEST\x10\x01\x12\b\n" +
 	"\x04SKIP\x10\x02\x12\v\n" +
