@@ -189,7 +189,7 @@ func sameNote(a, b peer.Note) bool {
 func same(a, b consensus.Message) bool {
 	return a.Kind == b.Kind && a.From == b.From && a.To == b.To &&
 		a.Owner == b.Owner && a.Range == b.Range && a.Ballot == b.Ballot && a.Skip == b.Skip &&
-		a.Applied == b.Applied && a.Sent == b.Sent && a.Echo == b.Echo && a.Held == b.Held && a.Answer == b.Answer &&
+		a.Applied == b.Applied && a.Sent == b.Sent && a.Echo == b.Echo && a.Held == b.Held && a.Answer == b.Answer && a.RoundTrip == b.RoundTrip &&
 		sameBatch(a.Batch, b.Batch) && slices.EqualFunc(a.Batches, b.Batches, sameBatch) &&
 		slices.EqualFunc(a.Votes, b.Votes, sameVote)
 }
