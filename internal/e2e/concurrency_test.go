@@ -16,9 +16,16 @@ import (
 // own.
 func each(t *testing.T, addr string, clients int, f func(client int, c *raw.Conn) error) {
 	t.Helper()
+	eachOf(t, []string{addr}, clients, f)
+}
+
+// eachOf is each with several nodes, of which the clients connect to one after
+// the other.
+func eachOf(t *testing.T, addrs []string, clients int, f func(client int, c *raw.Conn) error) {
+	t.Helper()
 	var work sync.WaitGroup
 	for i := range clients {
-		c := dial(t, addr)
+		c := dial(t, addrs[i%len(addrs)])
 		work.Go(func() {
 			if err := f(i, c); err != nil {
 				t.Errorf("client %d: %v", i, err)
@@ -69,12 +76,30 @@ const codeRevMismatch = int64(5)
 // TestOneWinner: many set the same body with guard 0; exactly one is told that
 // it did, and its rev is the file's.
 func TestOneWinner(t *testing.T) {
-	const clients, files = 16, 100
 	n := start(t)
-	won := make([][]int64, files)
+	won := oneWinner(t, []*Node{n})
+	c := dial(t, n.Addr)
+	for f, revs := range won {
+		assert.Equal(t, []int64{ask(t, c, "GET path=/won/%d", f).Rev}, revs)
+	}
+	assert.Equal(t, int64(8+contestants*contests), ask(t, c, "REV").Rev)
+}
+
+// So many clients want to be the first to set each of so many files.
+const contestants, contests = 16, 100
+
+// oneWinner holds the contests at these nodes, and returns for each file the
+// revs of those that were told that they set it.
+func oneWinner(t *testing.T, nodes []*Node) [][]int64 {
+	t.Helper()
+	var addrs []string
+	for _, n := range nodes {
+		addrs = append(addrs, n.Addr)
+	}
+	won := make([][]int64, contests)
 	var mu sync.Mutex
-	each(t, n.Addr, clients, func(_ int, c *raw.Conn) error {
-		for f := range files {
+	eachOf(t, addrs, contestants, func(_ int, c *raw.Conn) error {
+		for f := range won {
 			a, err := c.Ask("SET path=/won/%d rev=0 value=same", f)
 			if err != nil || a.Err != 0 && a.Err != codeRevMismatch {
 				return fmt.Errorf("%+v %v", a, err)
@@ -87,11 +112,7 @@ func TestOneWinner(t *testing.T) {
 		}
 		return nil
 	})
-	c := dial(t, n.Addr)
-	for f := range files {
-		assert.Equal(t, []int64{ask(t, c, "GET path=/won/%d", f).Rev}, won[f])
-	}
-	assert.Equal(t, int64(8+clients*files), ask(t, c, "REV").Rev)
+	return won
 }
 
 // TestAnswersAreOnesOwn: pipelined writes of equal bodies each get a rev, no

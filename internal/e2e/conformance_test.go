@@ -3,7 +3,7 @@ package e2e
 import "testing"
 
 // TestConformance is what clients and scripts written since 2011 rely on, row
-// by row. A node alone is no observer, so READONLY has no row here.
+// by row.
 func TestConformance(t *testing.T) {
 	t.Run("1 wire", func(t *testing.T) {
 		t.Run("framing", testFraming)
@@ -36,6 +36,7 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("6 access", testAccess)
 	t.Run("7 ctl", testCtl)
+	t.Run("7 members", testMembers)
 	t.Run("11 independent clients", testIndependentClients)
 	t.Run("13 limits", testLimits)
 }

@@ -22,9 +22,11 @@ import (
 //	> hex 0000           bytes as they are
 //	> hangup             the client ends the connection
 //	2> REV               the same on a second connection (then 3, 4, …)
+//	o> REV               the same on a connection to the node called o (then o2, …)
 //	# text               a remark
 //
-// $ID, $ADDR and $VERSION stand for what the node says of itself.
+// $ID, $ADDR and $VERSION stand for what the node says of itself, $oID and $oADDR
+// for what the one called o does.
 type row struct {
 	name  string
 	flags []string
@@ -46,8 +48,18 @@ func converse(t *testing.T, rows []row) {
 // talk holds one conversation with a node.
 func talk(t *testing.T, n *Node, script string) {
 	t.Helper()
+	talkWith(t, map[string]*Node{"": n}, script)
+}
+
+// talkWith holds one conversation with several nodes, of which one is called "".
+func talkWith(t *testing.T, nodes map[string]*Node, script string) {
+	t.Helper()
 	conns := map[string]*raw.Conn{}
-	fill := strings.NewReplacer("$ID", n.ID, "$ADDR", n.Addr, "$VERSION", n.Version)
+	facts := []string{"$VERSION", nodes[""].Version}
+	for name, n := range nodes {
+		facts = append(facts, "$"+name+"ID", n.ID, "$"+name+"ADDR", n.Addr)
+	}
+	fill := strings.NewReplacer(facts...)
 	for line := range strings.Lines(script) {
 		line = fill.Replace(strings.TrimSpace(line))
 		if line == "" || line[0] == '#' {
@@ -59,7 +71,7 @@ func talk(t *testing.T, n *Node, script string) {
 		}
 		who := line[:at]
 		if conns[who] == nil {
-			conns[who] = dial(t, n.Addr)
+			conns[who] = dial(t, nodes[strings.TrimRight(who, "0123456789")].Addr)
 		}
 		speak := say
 		if line[at] == '<' {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strconv"
@@ -10,11 +11,7 @@ import (
 )
 
 func testCtl(t *testing.T) {
-	host, err := os.Hostname()
-	if err != nil || host == "" {
-		host = "unknown"
-	}
-	host = `value="` + host + `"`
+	host := hostnameValue()
 	converse(t, []row{
 		{name: "in order of revs", talk: `
 			> WAIT path=/** rev=1
@@ -59,6 +56,14 @@ func testCtl(t *testing.T) {
 	t.Run("version is digits first", testVersion)
 	t.Run("ids", testIDs)
 	t.Run("applied goes on", testApplied)
+}
+
+func hostnameValue() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "unknown"
+	}
+	return fmt.Sprintf("value=%q", host)
 }
 
 func testWritableAndApplied(t *testing.T) {

@@ -73,6 +73,7 @@ type Node struct {
 	stderr output
 	exited chan struct{} // closed once the process is gone and err is set
 	err    error
+	killed bool
 }
 
 // Start runs doozerd and returns once it serves.
@@ -154,8 +155,11 @@ func (n *Node) Stderr() string { return n.stderr.String() }
 // its status, a panic or a race in its log, anything on stdout.
 func (n *Node) Stop() error { return n.StopBy(syscall.SIGTERM) }
 
-// StopBy is Stop by another signal.
+// StopBy is Stop by another signal. A node that was killed has no end but that.
 func (n *Node) StopBy(sig os.Signal) error {
+	if n.killed {
+		return n.complaints()
+	}
 	signalled := n.cmd.Process.Signal(sig)
 	if err := n.wait(); err != nil {
 		return err
@@ -165,6 +169,7 @@ func (n *Node) StopBy(sig os.Signal) error {
 
 // Kill ends the node at once.
 func (n *Node) Kill() error {
+	n.killed = true
 	n.cmd.Process.Kill()
 	return n.wait()
 }
