@@ -24,7 +24,38 @@ func testIndependentClients(t *testing.T) {
 	t.Run("finding nodes", testFindingNodes)
 	t.Run("masters elected", testMasters)
 	t.Run("no unasked-for messages", testNothingUnasked)
+	t.Run("size and body in two writes", testWritesInTwo)
+	t.Run("a heartbeat by REV", testHeartbeat)
 	converse(t, []row{
+		{name: "path always there, if only empty", talk: `
+			> tag=0 verb=5 path=
+			< tag=0 rev=8
+			> tag=0 verb=99 path=
+			< tag=0
+			> tag=0 verb=7 path=
+			< tag=0
+			> tag=0 verb=20 path=
+			< tag=0 value="$ID"`},
+		{name: "an offset of 0 always there", talk: `
+			> path=/a offset=0 tag=0 value=x rev=0 verb=2
+			< tag=0 rev=9
+			> path=/a tag=0 verb=1
+			< tag=0 rev=9 value="x"
+			> path=/a verb=16
+			< rev=9 len=1`},
+		{name: "a name looked up at an earlier rev", talk: `
+			> tag=0 REV
+			< tag=0 rev=8
+			2> SET path=/ctl/ns/local/x rev=0 value=later
+			2< rev=9
+			> tag=0 GETDIR rev=8 path=/ctl/ns/local offset=0
+			< tag=0 path="$ID"
+			> tag=0 GETDIR rev=8 path=/ctl/ns/local offset=1
+			< tag=0 err=RANGE
+			> tag=0 GET path=/ctl/ns/local/$ID rev=8
+			< tag=0 rev=6 value="$ADDR"
+			> tag=0 GETDIR rev=8 path=/ctl/ns/nobody offset=0
+			< tag=0 err=NOENT`},
 		{name: "REV, then ACCESS with an empty token/open", talk: `
 			> tag=0 REV
 			< tag=0 rev=8
@@ -113,6 +144,35 @@ func testReadsWithoutALoop(t *testing.T) {
 		event, err := c.RecvByTwoReads()
 		assert.Equal(t, nil, err)
 		assert.Equal(t, fmt.Sprintf(`tag=1 flags=4 rev=%d path="/a" value=%d*b`, rev, 70*rev), event)
+	}
+}
+
+// testWritesInTwo sends each size and each body by a write of its own, and
+// both without a delay.
+func testWritesInTwo(t *testing.T) {
+	c := dial(t, start(t).Addr)
+	for i := range 100 {
+		frame := raw.Frame(raw.Request(fmt.Sprintf("tag=%d SET path=/a rev=-1 value=%d", i, i)))
+		for _, part := range [][]byte{frame[:4], frame[4:]} {
+			_, err := c.Write(part)
+			assert.Equal(t, nil, err)
+		}
+		got, err := c.Recv()
+		assert.Equal(t, nil, err)
+		assert.Equal(t, fmt.Sprintf("tag=%d rev=%d", i, 9+i), got)
+	}
+}
+
+// testHeartbeat: a client that asks for the rev from time to time hangs up if
+// it has not grown since, so it grows while nobody writes.
+func testHeartbeat(t *testing.T) {
+	c := dial(t, start(t, "-pulse", "1").Addr)
+	rev := ask(t, c, "tag=0 REV").Rev
+	for range 2 {
+		pulse := ask(t, c, "tag=1 WAIT path=/ctl/node/*/applied rev=%d", rev+1)
+		next := ask(t, c, "tag=0 REV").Rev
+		assert.T(t, rev < pulse.Rev && pulse.Rev <= next, rev, pulse, next)
+		rev = next
 	}
 }
 

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -40,6 +42,51 @@ func TestSmoke(t *testing.T) {
 	assert.Equal(t, nil, err)
 	page.Body.Close()
 	assert.Equal(t, http.StatusOK, page.StatusCode)
+}
+
+// TestWatchGoesOn has the command watch through two members of a cluster, and
+// kills each in turn: it leaves nothing out and prints nothing twice, whichever
+// it was connected to.
+func TestWatchGoesOn(t *testing.T) {
+	n := start(t)
+	members := []*Node{start(t, "-a", n.Addr), start(t, "-a", n.Addr)}
+	for _, m := range members {
+		registered(t, m, m, false)
+	}
+	c := dial(t, n.Addr)
+	from := ask(t, c, "REV").Rev + 1
+	uri := "doozer:?ca=" + members[0].Addr + "&ca=" + members[1].Addr
+	watch := exec.Command(bins.Doozer, "-a", uri, "watch", "-r", fmt.Sprint(from), "/w/*")
+	watch.Env = Environ()
+	out, err := watch.StdoutPipe()
+	assert.Equal(t, nil, err)
+	var said strings.Builder
+	watch.Stderr = &said
+	assert.Equal(t, nil, watch.Start())
+	t.Cleanup(func() { watch.Process.Kill() })
+	records := bufio.NewReader(out)
+
+	for round := range len(members) + 1 {
+		set := ask(t, c, "SET path=/w/a rev=-1 value=%d", round)
+		assert.Equal(t, "", call(t, c, "DEL path=/w/a rev=%d", set.Rev))
+		want := fmt.Sprintf("/w/a %d set 1\n%d\n/w/a %d del 0\n\n", set.Rev, round, set.Rev+1)
+		got := make([]byte, len(want))
+		_, err := io.ReadFull(records, got)
+		assert.Equal(t, nil, err, said.String())
+		assert.Equal(t, want, string(got))
+		if round < len(members) {
+			assert.Equal(t, nil, members[round].Kill())
+			start(t, "-a", n.Addr, "-l", members[round].Addr)
+		}
+	}
+	assert.Equal(t, nil, watch.Process.Signal(syscall.SIGINT))
+	rest, err := io.ReadAll(records)
+	assert.Equal(t, nil, err)
+	assert.Equal(t, "", string(rest))
+	var exit *exec.ExitError
+	assert.T(t, errors.As(watch.Wait(), &exit), "it ended with status 0")
+	assert.Equal(t, 130, exit.ExitCode())
+	assert.Equal(t, "", said.String())
 }
 
 // TestStopping ends nodes that are busy: each still ends cleanly, and its
