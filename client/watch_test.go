@@ -92,6 +92,128 @@ func TestWatchThatIsBrokenOffAsksForNoMore(t *testing.T) {
 	})
 }
 
+// Nothing that matches has happened for so long that no server has the rev any
+// more from which the watch began.
+func TestQuietWatchKeepsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) {
+			p.hello(10)
+			p.want(wire.Request_WAIT)
+			for rev := range int64(3) {
+				newest := 5000 + rev
+				p.send(p.want(wire.Request_REV), &wire.Response{Rev: &newest})
+				r := p.want(wire.Request_WAIT)
+				if want := []int64{10, 5001, 5002}[rev]; r.GetRev() != want || r.GetPath() != "/w/*" {
+					p.fatalf("got %v, want rev %d", r, want)
+				}
+				cancel := p.want(wire.Request_CANCEL)
+				if cancel.GetOtherTag() != r.GetTag() {
+					p.fatalf("cancels something else")
+				}
+				p.send(r, refusal(wire.Response_OTHER, wire.DetailCancelled))
+				p.send(cancel, &wire.Response{})
+			}
+		})
+		n.serve("b:1", func(p *remote) {
+			p.hello(6000)
+			r := p.want(wire.Request_WAIT)
+			if r.GetRev() != 5003 {
+				p.fatalf("got %v, want rev 5003", r)
+			}
+			p.send(r, event(6001, "/w/a", "1"))
+			p.rest()
+		})
+		for ev, err := range n.client("a:1", "b:1").Watch(t.Context(), "/w/*", 10) {
+			assert.Equal(t, nil, err)
+			assert.Equal(t, int64(6001), ev.Rev)
+			break
+		}
+		synctest.Wait()
+	})
+}
+
+// How far a watch has come is not known if a server says anything else, and a
+// rev that is older than what the watch waits for tells nothing.
+func TestQuietWatchKeepsToWhatIsProven(t *testing.T) {
+	for name, answer := range map[string]func(p *remote, wait, cancel *wire.Request){
+		"found": func(p *remote, wait, cancel *wire.Request) {
+			p.send(wait, event(20, "/w/a", "1"))
+			p.send(cancel, &wire.Response{})
+		},
+		"too late": func(p *remote, wait, cancel *wire.Request) {
+			p.send(wait, refusal(wire.Response_TOO_LATE, ""))
+			p.send(cancel, &wire.Response{})
+		},
+		"too many": func(p *remote, wait, cancel *wire.Request) {
+			p.send(wait, refusal(wire.Response_OTHER, "too many waiting requests"))
+			p.send(cancel, &wire.Response{})
+		},
+		"no CANCEL": func(p *remote, _, cancel *wire.Request) {
+			p.send(cancel, refusal(wire.Response_UNKNOWN_VERB, ""))
+		},
+		"no answer": func(*remote, *wire.Request, *wire.Request) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNetwork(t)
+				n.serve("a:1", func(p *remote) {
+					p.hello(10)
+					p.want(wire.Request_WAIT)
+					newest := int64(5000)
+					p.send(p.want(wire.Request_REV), &wire.Response{Rev: &newest})
+					wait := p.want(wire.Request_WAIT)
+					answer(p, wait, p.want(wire.Request_CANCEL))
+				})
+				n.serve("b:1", func(p *remote) {
+					p.hello(6000)
+					r := p.want(wire.Request_WAIT)
+					if r.GetRev() != 10 {
+						p.fatalf("got %v, want rev 10", r)
+					}
+					p.send(r, event(20, "/w/a", "1"))
+					p.rest()
+				})
+				for ev, err := range n.client("a:1", "b:1").Watch(t.Context(), "/w/*", 10) {
+					assert.Equal(t, nil, err)
+					assert.Equal(t, int64(20), ev.Rev)
+					break
+				}
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+// A rev to come is not asked for again.
+func TestWatchOfARevToComeKeepsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) {
+			p.hello(10)
+			p.want(wire.Request_WAIT)
+			newest := int64(99)
+			p.send(p.want(wire.Request_REV), &wire.Response{Rev: &newest})
+			p.send(p.want(wire.Request_REV), &wire.Response{Rev: &newest})
+		})
+		n.serve("b:1", func(p *remote) {
+			p.hello(99)
+			r := p.want(wire.Request_WAIT)
+			if r.GetRev() != 100 {
+				p.fatalf("got %v, want rev 100", r)
+			}
+			p.send(r, event(100, "/w/a", "1"))
+			p.rest()
+		})
+		for ev, err := range n.client("a:1", "b:1").Watch(t.Context(), "/w/*", 100) {
+			assert.Equal(t, nil, err)
+			assert.Equal(t, int64(100), ev.Rev)
+			break
+		}
+		synctest.Wait()
+	})
+}
+
 // A server that joined lately, or took a snapshot, lacks events that others have.
 func TestWatchGoesOnWhereHistoryIsLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
