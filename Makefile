@@ -10,7 +10,7 @@ VERSION   := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' internal/version/
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 PAGES     := doc/doozer.1 doc/doozerd.1
 
-.PHONY: help build run test race sim faults fuzz bench screenshots lint proto check dist clean deps
+.PHONY: help build run test race sim faults fuzz bench screenshots figures soak lint proto check dist clean deps
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
