@@ -7,7 +7,9 @@ import (
 
 // Watch yields every event at or after rev that matches the glob, in order,
 // none twice and none left out; with [Now] it begins with the present rev.
-// When its server is lost it goes on from the next rev at another address.
+// When its server is lost it goes on from the next rev at another address, or
+// from a later one up to which nothing has matched: a watch for which nothing
+// happens asks its server from time to time how far that is.
 //
 // It ends only when the loop breaks off, which frees the server of it, or
 // with an error, as the last pair: that of ctx; [ErrTooLate] if an event is
