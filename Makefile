@@ -13,7 +13,7 @@ PAGES     := doc/doozer.1 doc/doozerd.1
 .PHONY: help build run test race sim faults fuzz bench screenshots figures soak lint proto check dist clean deps
 
 help: ## list what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
 build: ## build doozerd and doozer into bin/
 	$(GO) build -trimpath -o bin/ ./cmd/...
