@@ -89,6 +89,27 @@ func TestWatchGoesOn(t *testing.T) {
 	assert.Equal(t, "", said.String())
 }
 
+// TestLogsNothingPerChange: a busy node logs no more than an idle one ✱.
+func TestLogsNothingPerChange(t *testing.T) {
+	var lines []int
+	for _, changes := range []int{0, 100} {
+		n, err := bins.Start(Options{})
+		assert.Equal(t, nil, err)
+		t.Cleanup(func() { n.Kill() })
+		for range changes {
+			c := dial(t, n.Addr)
+			assert.Equal(t, int64(0), ask(t, c, "SET path=/a rev=-1").Err)
+			assert.Equal(t, codeRevMismatch, ask(t, c, "SET path=/a rev=0").Err)
+			assert.Equal(t, int64(4), ask(t, c, "WAIT path=/a rev=1").Flags)
+			assert.Equal(t, int64(0), ask(t, c, "DEL path=/a rev=-1").Err)
+			c.Close()
+		}
+		assert.Equal(t, nil, n.Stop())
+		lines = append(lines, strings.Count(n.Stderr(), "\n"))
+	}
+	assert.Equal(t, lines[0], lines[1])
+}
+
 // TestStopping ends nodes that are busy: each still ends cleanly, and its
 // clients are told by the end of their connections.
 func TestStopping(t *testing.T) {
