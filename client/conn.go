@@ -86,19 +86,50 @@ func (cn *conn) post(r *wire.Request) {
 	_ = cn.send(&call{cn: cn, abandoned: true, done: make(chan struct{})}, r)
 }
 
+// look sends a WAIT and cancels it in the same breath: the answer is what there
+// is in history, if anything. Nothing gets in between, so that the server never
+// holds more of them than one.
+func (cn *conn) look(r *wire.Request) (*call, error) {
+	cl := &call{cn: cn, done: make(chan struct{})}
+	end := &call{cn: cn, abandoned: true, done: make(chan struct{})}
+	for {
+		if err := cn.number(cl, r); err != nil {
+			return nil, err
+		}
+		if err := cn.number(end, cancelOf(cl)); err != nil {
+			return nil, err
+		}
+		if err := cn.enqueue(cl, end); !errors.Is(err, errTagTaken) {
+			return cl, err
+		}
+	}
+}
+
+func cancelOf(cl *call) *wire.Request {
+	return &wire.Request{Verb: wire.Request_CANCEL.Enum(), OtherTag: &cl.tag}
+}
+
 func (cn *conn) send(cl *call, r *wire.Request) error {
 	for {
-		cl.tag = cn.nextTag.Add(1)
-		r.Tag = &cl.tag
-		frame, err := wire.AppendFrame(make([]byte, 0, frameRoom(r)), r)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrTooLarge, err)
+		if err := cn.number(cl, r); err != nil {
+			return err
 		}
-		cl.frame = frame
 		if err := cn.enqueue(cl); !errors.Is(err, errTagTaken) {
 			return err
 		}
 	}
+}
+
+// number gives a call the next tag, and makes its frame.
+func (cn *conn) number(cl *call, r *wire.Request) error {
+	cl.tag = cn.nextTag.Add(1)
+	r.Tag = &cl.tag
+	frame, err := wire.AppendFrame(make([]byte, 0, frameRoom(r)), r)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	cl.frame = frame
+	return nil
 }
 
 // errTagTaken: the numbers went round, and a request from the last round
@@ -108,22 +139,27 @@ var errTagTaken = errors.New("tag is taken")
 // frameRoom is what a request's frame takes, in bytes, or a little more.
 func frameRoom(r *wire.Request) int { return 64 + len(r.GetPath()) + len(r.GetValue()) }
 
-func (cn *conn) enqueue(cl *call) error {
+// enqueue takes all of the calls, or none.
+func (cn *conn) enqueue(calls ...*call) error {
 	cn.mu.Lock()
 	defer cn.mu.Unlock()
-	if cn.err != nil || cn.leaving && !cl.abandoned {
-		return errGone
+	for _, cl := range calls {
+		if cn.err != nil || cn.leaving && !cl.abandoned {
+			return errGone
+		}
+		if cn.calls[cl.tag] != nil {
+			return errTagTaken
+		}
 	}
-	if cn.calls[cl.tag] != nil {
-		return errTagTaken
+	if len(cn.queue) == 0 {
+		defer cn.wakeWriter()
 	}
-	cn.calls[cl.tag] = cl
-	cn.queue = append(cn.queue, cl)
-	if !cl.abandoned {
-		cn.live++
-	}
-	if len(cn.queue) == 1 {
-		cn.wakeWriter()
+	for _, cl := range calls {
+		cn.calls[cl.tag] = cl
+		cn.queue = append(cn.queue, cl)
+		if !cl.abandoned {
+			cn.live++
+		}
 	}
 	return nil
 }
@@ -151,7 +187,7 @@ func (cn *conn) abandon(cl *call) bool {
 	if tooMany {
 		cn.fail(fmt.Errorf("%w: %d requests without an answer", errSilent, maxAbandoned))
 	} else if cl.sent && cl.waits {
-		cn.post(&wire.Request{Verb: wire.Request_CANCEL.Enum(), OtherTag: &cl.tag})
+		cn.post(cancelOf(cl))
 	}
 	return true
 }

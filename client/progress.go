@@ -51,34 +51,35 @@ func (c *Client) await(ctx context.Context, x *exchange) (*wire.Response, error)
 // newer one, finds what matches up to there at once. If it is cancelled instead,
 // there was nothing.
 func (x *exchange) progress(ctx context.Context) {
-	newest := x.aside(ctx, plain(wire.Request_REV))
+	cn := x.call.cn
+	asked, err := cn.start(plain(wire.Request_REV), false)
+	if err != nil {
+		return // the connection is gone, and the wait with it
+	}
+	newest := x.meanwhile(ctx, asked)
 	if newest.GetRev() < x.req.GetRev() {
 		return
 	}
-	found := x.aside(ctx, &wire.Request{Verb: wire.Request_WAIT.Enum(), Path: x.req.Path, Rev: x.req.Rev})
+	looked, err := cn.look(&wire.Request{Verb: wire.Request_WAIT.Enum(), Path: x.req.Path, Rev: x.req.Rev})
+	if err != nil {
+		return
+	}
+	found := x.meanwhile(ctx, looked)
 	if found.GetErrCode() == wire.Response_OTHER && found.GetErrDetail() == wire.DetailCancelled {
 		next := newest.GetRev() + 1
 		x.req.Rev = &next
 	}
 }
 
-// aside has a request answered on the connection on which x waits; a WAIT is
-// cancelled at once. There is no answer if that wait is over first.
-func (x *exchange) aside(ctx context.Context, r *wire.Request) *wire.Response {
-	cn := x.call.cn
-	cl, err := cn.start(r, false)
-	if err != nil {
-		return nil // so is that wait
-	}
-	if r.GetVerb() == wire.Request_WAIT {
-		cn.post(&wire.Request{Verb: wire.Request_CANCEL.Enum(), OtherTag: &cl.tag})
-	}
+// meanwhile returns the answer to another request on the connection on which x
+// waits, or nil if that wait is over first.
+func (x *exchange) meanwhile(ctx context.Context, cl *call) *wire.Response {
 	select {
 	case <-cl.done:
 		return cl.resp
 	case <-x.call.done:
 	case <-ctx.Done():
 	}
-	cn.abandon(cl)
+	cl.cn.abandon(cl)
 	return nil
 }

@@ -618,6 +618,13 @@ func testCancel(t *testing.T) {
 			> tag=2 CANCEL other=5
 			< tag=5 err=OTHER detail="cancelled"
 			< tag=2`},
+		{name: "what has happened is found first ✱", talk: `
+			> SET path=/a rev=0 value=x
+			< rev=9
+			> tag=1 WAIT path=/* rev=9
+			> tag=2 CANCEL other=1
+			< tag=1 flags=4 rev=9 path="/a" value="x"
+			< tag=2`},
 		{name: "nothing waits ✱", talk: `
 			> tag=2 CANCEL other=77
 			< tag=2`},
