@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/bmizerany/assert"
 
@@ -24,7 +25,10 @@ type node struct {
 
 func startNode(t testing.TB, history int) *node {
 	t.Helper()
-	n, err := peer.Start(peer.Config{Addr: "127.0.0.1:8046", History: history, Logger: slog.New(slog.DiscardHandler)})
+	n, err := peer.Start(peer.Config{
+		Addr: "127.0.0.1:8046", History: history, Logger: slog.New(slog.DiscardHandler),
+		Pulse: 24 * time.Hour, // nothing changes by itself
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
