@@ -51,6 +51,7 @@ func TestBrowser(t *testing.T) {
 		{"search", search},
 		{"folds are remembered", foldsAreRemembered},
 		{"keys", keys},
+		{"what stays is left in place", whatStaysIsLeft},
 		{"values of all kinds", valuesOfAllKinds},
 		{"hostile names and values", hostileNamesAndValues},
 		{"no editing", noEditing},
@@ -595,6 +596,71 @@ func keys(t *testing.T, b *browser.Browser) {
 	s.wait(`document.querySelector("#state.past")`)
 }
 
+// whatStaysIsLeft holds that what a reader may be about to click on, is writing
+// in or has selected remains the same element, with what they did to it, when
+// something changes beside it.
+func whatStaysIsLeft(t *testing.T, b *browser.Browser) {
+	s := newSite(t, b, Options{Flags: []string{"-web-edit"}}, browser.Options{})
+	s.set("/app/m", strings.Repeat("line\n", 100)+"first")
+	s.show("/app/m")
+	s.wait(`document.querySelector('[data-key="edit"]')`)
+	mark := func(selector string) {
+		t.Helper()
+		assert.T(t, eval[int](s, fmt.Sprintf(`[...document.querySelectorAll(%q)].map((e) => e.marked = true).length`, selector)) > 0, selector)
+	}
+	kept := func(selector string) {
+		t.Helper()
+		assert.T(t, eval[bool](s, fmt.Sprintf(`document.querySelector(%q).marked === true`, selector)), selector)
+	}
+
+	// A row that moves, and the buttons beside a value that changes.
+	mark(`.row[data-path="/app/m"]`)
+	mark(`[data-key="edit"]`)
+	mark(`[data-key="copy"]`)
+	s.must(s.page.Click(".more"))
+	s.set("/app/a", "a row above")
+	s.set("/app/m", strings.Repeat("line\n", 100)+"second")
+	s.wait(rowOf("/app/a"))
+	s.wait(`document.querySelector(".panel .body").textContent.endsWith("second")`) // unfolded as before
+	kept(`.row[data-path="/app/m"]`)
+	kept(`[data-key="edit"]`)
+	kept(`[data-key="copy"]`)
+
+	// Versions, and which of them were folded.
+	s.must(s.page.Click(`[data-key="tab-history"]`))
+	s.wait(`document.querySelectorAll(".version").length === 2`)
+	s.must(s.page.Click(".version summary"))
+	s.wait(`!document.querySelector(".version details").open`)
+	mark(".version:first-child")
+	s.set("/app/m", "third")
+	s.wait(`document.querySelectorAll(".version").length === 3`)
+	kept(".version:nth-child(2)")
+	assert.Equal(t, false, eval[bool](s, `document.querySelector(".version:nth-child(2) details").open`))
+
+	// A text that is being written, and where the cursor is in it.
+	s.must(s.page.Click(`[data-key="tab-value"]`))
+	s.must(s.page.Click(`[data-key="edit"]`))
+	s.must(s.page.Type("textarea", "x"))
+	eval[bool](s, `(document.querySelector("textarea").setSelectionRange(1, 3), true)`)
+	mark("textarea")
+	mark(`[data-key="cancel"]`)
+	s.set("/app/m", "fourth")
+	s.wait(`document.querySelector(".problem")`)
+	kept("textarea")
+	kept(`[data-key="cancel"]`)
+	assert.Equal(t, "textarea 1 3", eval[string](s, `(({localName, selectionStart, selectionEnd}) => [localName, selectionStart, selectionEnd].join(" "))(document.activeElement)`))
+
+	// An id that is being copied from the cluster page.
+	s.show("/_/cluster")
+	s.wait(`document.querySelector("tbody .id")`)
+	mark("tbody .id")
+	eval[bool](s, `(getSelection().selectAllChildren(document.querySelector("tbody .id")), true)`)
+	s.set("/app/a", "again")
+	s.wait(fmt.Sprintf(`document.querySelector(".facts-list dd").textContent === "%d"`, s.rev()))
+	kept("tbody .id")
+	assert.Equal(t, s.node.ID, eval[string](s, `getSelection().toString().trim()`))
+}
+
 func valuesOfAllKinds(t *testing.T, b *browser.Browser) {
 	s := newSite(t, b, Options{}, browser.Options{})
 	s.set("/json", `{"b":[1,2]}`)
@@ -669,7 +735,7 @@ func editing(t *testing.T, b *browser.Browser) {
 	s.set("/a", "faster")
 	s.wait(`document.querySelector(".problem").textContent.includes("saving will be refused")`)
 	s.must(s.page.Click(`[data-key="save"]`))
-	s.wait(`document.querySelector('.problem[role="alert"]').textContent.includes("Somebody was faster")`)
+	s.wait(`document.querySelector('[data-key="problem"]').textContent.includes("Somebody was faster")`)
 	assert.Equal(t, "faster", ask(t, s.conn, "GET path=/a").Value)
 	s.must(s.page.Click(`[data-key="cancel"]`))
 	s.page.Errors() // status 409

@@ -1,5 +1,5 @@
 // The page: what stands where, which path and rev it shows, and how alive it is.
-import {el, icon, ask, hrefOf, parentOf, nameOf, join, number, clock, memory, note} from "./util.js";
+import {el, icon, renew, ask, hrefOf, parentOf, nameOf, join, number, clock, memory, note} from "./util.js";
 import {Model, Dir} from "./model.js";
 import {Stream} from "./stream.js";
 import {Tree} from "./tree.js";
@@ -62,10 +62,10 @@ const panel = new FilePanel({
     go({file: null});
     tree.box.focus({preventScroll: true});
   },
-  onRev: (rev) => go({rev}), onEdited: () => {},
+  onRev: (rev) => go({rev}),
 });
 const finder = new Finder({rev: () => view.rev, onOpen: (path) => go({file: path})});
-const cluster = new ClusterPage({});
+const cluster = new ClusterPage();
 const time = timeBar();
 const main = el("main", {}, el("div", {class: "left"}, finder.element, tree.element), panel.element, cluster.element);
 
@@ -156,7 +156,7 @@ function drawCrumbs() {
     path = join(path || "/", name);
     parts.push(el("span", {class: "slash", "aria-hidden": "true"}, parts.length > 1 ? "/" : ""), crumb(path, name));
   }
-  crumbs.replaceChildren(...parts);
+  renew(crumbs, ...parts);
 }
 
 function crumb(path, text) {

@@ -1,13 +1,11 @@
 // The page about the members and what is wrong with them.
-import {el, svg, ask, number, count} from "./util.js";
+import {el, svg, renew, ask, number, count} from "./util.js";
 
 const every = 1000; // milliseconds between two looks
 
 export class ClusterPage {
-  constructor({onState}) {
-    this.onState = onState;
+  constructor() {
     this.element = el("section", {class: "cluster", "aria-label": "Cluster"});
-    this.failing = false;
   }
 
   start() {
@@ -30,7 +28,7 @@ export class ClusterPage {
   }
 
   draw(s) {
-    this.element.replaceChildren(this.health(s), plots(s.rates), members(s), facts(s));
+    renew(this.element, this.health(s), plots(s.rates), members(s), facts(s));
   }
 
   health({trouble, advice, members}) {
@@ -70,7 +68,7 @@ function plot(title, about, values, every) {
       svg("polyline", {points: line, class: "line", "vector-effect": "non-scaling-stroke"}));
   }
   drawing.append(svg("line", {x1: 0, x2: width, y1: height - 1, y2: height - 1, class: "axis", "vector-effect": "non-scaling-stroke"}));
-  return el("figure", {}, el("figcaption", {}, el("span", {class: "plot-title"}, title), el("span", {class: "quiet"}, about), el("b", {class: "now"}, rate(now), el("small", {}, "/s"))),
+  return el("figure", {"data-key": title}, el("figcaption", {}, el("span", {class: "plot-title"}, title), el("span", {class: "quiet"}, about), el("b", {class: "now"}, rate(now), el("small", {}, "/s"))),
     drawing, el("p", {class: "quiet scale"}, el("span", {}, "last " + Math.round(span * every / 60) + " minutes"), el("span", {}, "at most " + rate(most) + "/s")));
 }
 
@@ -119,7 +117,7 @@ const columns = [
 function members(s) {
   return el("div", {class: "table"}, el("table", {},
     el("thead", {}, el("tr", {}, ...columns.map(([title, , kind, about]) => el("th", {class: kind, scope: "col", title: about ?? null}, title)))),
-    el("tbody", {}, ...s.members.map((m) => el("tr", {class: m.self ? "self" : ""}, ...columns.map(([title, cell, kind]) => el("td", {class: kind, "data-title": title}, cell(m))))))));
+    el("tbody", {}, ...s.members.map((m) => el("tr", {"data-key": m.id, class: m.self ? "self" : ""}, ...columns.map(([title, cell, kind]) => el("td", {class: kind, "data-title": title}, cell(m))))))));
 }
 
 function facts(s) {

@@ -1,19 +1,19 @@
 // The file that is shown beside the tree: its value, its history, and, where that is allowed, what changes it.
-import {el, icon, ask, Failure, number, bytes, hrefOf, parentOf, nameOf, copyText, note} from "./util.js";
+import {el, icon, renew, ask, Failure, number, bytes, hrefOf, parentOf, nameOf, copyText, note} from "./util.js";
 import {valueBox, layout, hexLines} from "./value.js";
 import {diff, folded} from "./diff.js";
 
 export class FilePanel {
-  constructor({boot, rev, onClose, onRev, onEdited}) {
-    Object.assign(this, {boot, rev, onClose, onRev, onEdited});
+  constructor({boot, rev, onClose, onRev}) {
+    Object.assign(this, {boot, rev, onClose, onRev});
     this.path = null;
     this.tab = "value";
     this.raw = false;
-    this.element = el("aside", {class: "panel", "aria-label": "File", hidden: true});
+    this.element = el("aside", {class: "panel", "aria-label": "File", tabindex: "-1", hidden: true});
     this.element.addEventListener("keydown", (e) => {
-      if (e.key !== "Escape" || this.editing) return;
+      if (e.key !== "Escape") return;
       e.stopPropagation();
-      this.onClose();
+      if (!this.editing) this.onClose();
     });
   }
 
@@ -22,7 +22,9 @@ export class FilePanel {
     this.element.hidden = false;
     this.editing = null;
     this.file = this.problem = this.turn = null;
-    this.history = null;
+    this.history = this.historyTurn = null;
+    this.historyDue = true;
+    this.whole = new Set(); // the long values that the reader unfolded
     if (given && given.path === path) {
       this.file = given;
       this.draw();
@@ -42,7 +44,7 @@ export class FilePanel {
     if (this.path === null || this.rev() !== null) return;
     const dir = parentOf(this.path), name = nameOf(this.path);
     const touched = frame.all || (frame.dirs || []).some(({d}) => d === dir) || (frame.rows || []).some(({d, n}) => d === dir && n === name);
-    if (touched) this.load();
+    if (touched) this.loadSoon();
   }
 
   // loadSoon loads again, but not before a load under way has ended.
@@ -70,8 +72,7 @@ export class FilePanel {
       const changed = this.file && this.file.rev !== file.rev;
       this.file = file;
       this.problem = null;
-      if (changed || this.tab === "history") this.history = null;
-      if (changed && this.editing) this.editing.overtaken = true;
+      if (changed) this.historyDue = true;
     } catch (e) {
       if (this.turn !== turn) return;
       this.problem = e instanceof Failure ? e.message : "The server cannot be reached.";
@@ -81,28 +82,30 @@ export class FilePanel {
   }
 
   async loadHistory() {
-    const path = this.path;
+    const path = this.path, rev = this.rev();
+    const turn = this.historyTurn = {};
+    this.historyDue = false;
     try {
-      const query = this.rev() === null ? {path} : {path, rev: this.rev()};
-      const history = await ask("/_/history", query);
-      if (path !== this.path) return;
+      const history = await ask("/_/history", rev === null ? {path} : {path, rev});
+      if (this.historyTurn !== turn) return;
       this.history = history;
       this.draw();
     } catch (e) {
-      note(e.message);
+      if (this.historyTurn !== turn) return;
+      if (e instanceof Failure) note(e.message);
+      else setTimeout(() => this.historyTurn === turn && this.loadHistory(), 2000);
     }
   }
 
   draw() {
-    const focus = document.activeElement && this.element.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const focused = this.element.contains(document.activeElement);
     const {file} = this;
     const parts = [this.top()];
     if (this.problem) parts.push(el("p", {class: "problem"}, this.problem));
     if (file && this.editing) parts.push(this.form());
     else if (file) parts.push(...this.body(file));
-    this.element.replaceChildren(...parts);
-    const again = focus && this.element.querySelector(`[data-key="${focus}"]`);
-    if (again) again.focus({preventScroll: true});
+    renew(this.element, ...parts);
+    if (focused && !this.element.contains(document.activeElement)) this.element.focus({preventScroll: true});
   }
 
   top() {
@@ -161,7 +164,15 @@ export class FilePanel {
       }),
       ...this.changers(file));
     const cut = file.c && el("p", {class: "cut"}, "Only the beginning is shown. ", el("a", {href: link}, "All " + bytes(file.size)));
-    return el("div", {class: "value-tab", role: "tabpanel"}, actions, valueBox(file, {raw: this.raw}), cut);
+    return el("div", {class: "value-tab", role: "tabpanel"}, actions, this.box("value", file, this.raw), cut);
+  }
+
+  // box shows a value; of which of the panel's values it is, key says.
+  box(key, v, raw = false) {
+    return valueBox(v, {raw, whole: this.whole.has(key), onWhole: () => {
+      this.whole.add(key);
+      this.draw();
+    }});
   }
 
   linkOf(path, file) {
@@ -196,10 +207,8 @@ export class FilePanel {
   // History.
 
   past() {
-    if (!this.history) {
-      this.loadHistory();
-      return el("p", {class: "none"}, "…");
-    }
+    if (this.historyDue) this.loadHistory();
+    if (!this.history) return el("p", {class: "none"}, "…");
     const {versions, oldest, more, at} = this.history;
     const list = versions.map((v, i) => this.version(v, versions[i + 1], i));
     const end = more ? "Older versions are not shown." : "History is kept from rev " + number(oldest) + " on.";
@@ -213,14 +222,14 @@ export class FilePanel {
       el("b", {}, "rev " + number(v.rev)), el("span", {class: v.del ? "what del" : "what"}, what), el("span", {class: "quiet"}, v.del ? "" : bytes(v.size)),
       !v.base && el("button", {class: "link", "data-key": "at-" + v.rev, onclick: () => this.onRev(v.rev)}, "tree at this rev"));
     const details = el("details", {open: i < 3}, el("summary", {}, older && !older.del && !v.del ? "changes" : "value"), this.difference(v, older));
-    return el("li", {class: "version"}, title, !v.del && details);
+    return el("li", {class: "version", "data-key": "version-" + v.rev}, title, !v.del && details);
   }
 
   difference(v, older) {
-    if (!older || older.del || v.del || v.x || older.x || v.c || older.c || !v.size) return valueBox(v);
+    if (!older || older.del || v.del || v.x || older.x || v.c || older.c || !v.size) return this.box(v.rev, v);
     const [before, after] = [older.t || "", v.t || ""].map((t) => layout(t) ?? t);
     const lines = diff(before, after);
-    if (!lines) return valueBox(v);
+    if (!lines) return this.box(v.rev, v);
     if (lines.every(({kind}) => kind === " ")) return el("p", {class: "none"}, older.t === v.t ? "The same value again." : "The same, laid out differently.");
     return el("div", {class: "diff"}, ...folded(lines).map(({kind, text}) =>
       el("div", {class: {"+": "added", "-": "removed", "…": "equal"}[kind] || ""}, el("span", {class: "sign"}, kind === "…" ? "" : kind), text)));
@@ -229,22 +238,19 @@ export class FilePanel {
   // Editing. The guard is the rev that was on the page: who was faster wins.
 
   edit(guard, text) {
-    this.editing = {guard, text, overtaken: false};
+    this.editing = {guard, text, saving: false};
     this.draw();
     this.element.querySelector("textarea").focus();
   }
 
   form() {
     const e = this.editing;
-    const area = el("textarea", {"data-key": "area", spellcheck: "false", "aria-label": "Value", rows: "14"});
+    const area = el("textarea", {"data-key": "area", spellcheck: "false", "aria-label": "Value", rows: "14", oninput: (event) => e.text = event.target.value});
     area.value = e.text;
-    area.addEventListener("input", () => e.text = area.value);
-    const newer = e.overtaken && el("p", {class: "problem"}, this.file.rev > 0 ?
-      "It was changed at rev " + number(this.file.rev) + " meanwhile: saving will be refused." : "It was deleted meanwhile: saving makes it anew.");
     return el("form", {class: "edit", onsubmit: (event) => {
       event.preventDefault();
       this.save(e);
-    }}, newer, e.problem && el("p", {class: "problem", role: "alert"}, e.problem), area, el("div", {class: "actions"},
+    }}, this.overtaken(e), e.problem && el("p", {class: "problem", "data-key": "problem", role: "alert"}, e.problem), area, el("div", {class: "actions"},
       el("button", {class: "action main", "data-key": "save"}, "Save"),
       this.action("cancel", "Cancel", () => {
         this.editing = null;
@@ -253,8 +259,21 @@ export class FilePanel {
       el("span", {class: "quiet"}, e.guard ? "if it is still at rev " + number(e.guard) : "if there is still none")));
   }
 
+  // overtaken says what became of the file while it is edited.
+  overtaken({guard, saving}) {
+    const {rev} = this.file;
+    if (rev === guard || saving) return null;
+    const text = rev > 0 ? "It was changed at rev " + number(rev) + " meanwhile: saving will be refused." :
+      rev < 0 ? "It is a directory now: saving will be refused." : "It was deleted meanwhile: saving makes it anew.";
+    return el("p", {class: "problem", "data-key": "overtaken", role: "alert"}, text);
+  }
+
   async save(e) {
+    if (e.saving) return;
+    e.saving = true;
     const failed = await change({op: "set", path: this.path, rev: e.guard, value: e.text});
+    e.saving = false;
+    if (this.editing !== e) return;
     if (failed) {
       e.problem = failed;
       this.draw();
@@ -262,7 +281,6 @@ export class FilePanel {
     }
     this.editing = null;
     note("Saved.");
-    this.onEdited(this.path);
     this.load();
   }
 

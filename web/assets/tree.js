@@ -13,7 +13,7 @@ export class Tree {
     this.model = null;
     this.selected = null; // path
     this.shown = null; // path of the file that is shown beside
-    this.pool = [];
+    this.lines = new Map(); // the elements of the rows in sight, by key
     this.inSight = [];
     this.head = el("div", {class: "row head", "aria-hidden": "true"},
       el("span", {class: "name"}, "Name"), el("span", {class: "value"}, "Value"), el("span", {class: "size"}, "Size"), el("span", {class: "rev"}, "Rev"));
@@ -69,20 +69,21 @@ export class Tree {
     this.empty.hidden = m.total > 0 || !this.model.root.valid;
     const now = Date.now();
     const wanted = new Map();
-    let used = 0, hot = false, active = null;
+    const places = [];
     for (let k = m.first; k <= m.last; k++) {
       const place = this.model.at(k);
+      places.push(place);
       const range = wanted.get(place.dir);
       if (range) range[1] = place.i;
       else wanted.set(place.dir, [place.i, place.i]);
-      const line = this.pool[used] || this.makeLine();
-      this.pool[used++] = line;
-      line.element.style.transform = `translateY(${k * m.height + m.offset}px)`;
-      this.fill(line, place, now);
+    }
+    let hot = false, active = null;
+    this.linesFor(places).forEach((line, n) => {
+      line.element.style.transform = `translateY(${(m.first + n) * m.height + m.offset}px)`;
+      this.fill(line, places[n], now);
       hot ||= line.hot;
       if (line.path !== null && line.path === this.selected) active = line.element;
-    }
-    while (this.pool.length > used) this.pool.pop().element.remove();
+    });
     if (active) this.box.setAttribute("aria-activedescendant", active.id);
     else this.box.removeAttribute("aria-activedescendant");
     if (!this.model.root.valid && !wanted.has(this.model.root)) wanted.set(this.model.root, [0, 0]);
@@ -99,6 +100,28 @@ export class Tree {
   // behind reports whether something in sight waits to be brought up to date.
   behind() { return this.inSight.some((dir) => !dir.valid); }
 
+  // linesFor returns the elements of rows. An entry keeps its element for as long as it is in sight, wherever it moves: a click
+  // that began on it must not end on another.
+  linesFor(places) {
+    const keys = places.map(keyOf);
+    const kept = new Map(keys.map((key) => [key, this.lines.get(key)]));
+    const free = [];
+    for (const [key, line] of this.lines) {
+      if (kept.has(key)) continue;
+      line.element.remove();
+      line.heated = null;
+      free.push(line);
+    }
+    this.lines = new Map(keys.map((key) => [key, kept.get(key) ?? free.pop() ?? this.makeLine()]));
+    const lines = keys.map((key) => this.lines.get(key));
+    let at = this.sizer.firstChild;
+    for (const {element} of lines) { // in the order that they are read
+      if (element === at) at = at.nextSibling;
+      else this.sizer.insertBefore(element, at);
+    }
+    return lines;
+  }
+
   makeLine() {
     const line = {
       path: null,
@@ -110,7 +133,6 @@ export class Tree {
       rev: el("span", {class: "rev"}),
     };
     line.element = el("div", {class: "row", role: "treeitem", id: "row" + ++this.made}, el("span", {class: "name"}, line.indent, line.twist, line.link), line.value, line.size, line.rev);
-    this.sizer.append(line.element);
     return line;
   }
 
@@ -179,7 +201,7 @@ export class Tree {
 
   click(event) {
     const e = event.target.closest(".row");
-    const line = this.pool.find((l) => l.element === e);
+    const line = [...this.lines.values()].find((l) => l.element === e);
     if (!line || !line.place.row || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();
     this.selected = line.path;
@@ -259,6 +281,8 @@ export class Tree {
     return false;
   }
 }
+
+const keyOf = ({dir, i, row}) => row ? join(dir.path, row.n) : dir.path + " " + i;
 
 const set = (e, text) => {
   if (e.textContent !== text) e.textContent = text;

@@ -5,13 +5,61 @@ export function el(tag, attributes = {}, ...children) {
   const e = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value === false || value === null || value === undefined) continue;
-    if (name.startsWith("on")) e.addEventListener(name.slice(2), value);
+    if (name.startsWith("on")) e[name] = value;
     else if (name === "class") e.className = value;
     else e.setAttribute(name, value === true ? "" : value);
   }
   e.append(...children.filter((c) => c !== null && c !== undefined && c !== false));
   return e;
 }
+
+// renew gives an element new children, but leaves in place those that are still what they were: a reader may be writing in one,
+// about to click on it, or copying from it.
+export function renew(e, ...children) {
+  let at = e.firstChild;
+  for (const child of children) {
+    if (child === null || child === undefined || child === false) continue;
+    const fresh = child instanceof Node ? child : document.createTextNode(child);
+    let old = at;
+    while (old && !same(old, fresh)) old = old.nextSibling;
+    if (!old) {
+      e.insertBefore(fresh, at);
+      continue;
+    }
+    at = removeTo(at, old).nextSibling;
+    become(old, fresh);
+  }
+  while (at) at = removeTo(at, at.nextSibling);
+}
+
+// removeTo removes what comes before a sibling, and returns that.
+function removeTo(at, end) {
+  while (at !== end) {
+    const next = at.nextSibling;
+    at.remove();
+    at = next;
+  }
+  return end;
+}
+
+// What an element is, is said by its key, or else by the first of its classes.
+const keyOf = (e) => e.getAttribute("data-key") ?? (e.getAttribute("class") || "").split(" ")[0];
+const same = (a, b) => a.nodeName === b.nodeName && (a.nodeType !== Node.ELEMENT_NODE || keyOf(a) === keyOf(b));
+
+function become(old, fresh) {
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.data !== fresh.data) old.data = fresh.data;
+    return;
+  }
+  for (const {name} of [...old.attributes]) if (!fresh.hasAttribute(name) && !isReaders(old, name)) old.removeAttribute(name);
+  for (const {name, value} of fresh.attributes) if (old.getAttribute(name) !== value && !isReaders(old, name)) old.setAttribute(name, value);
+  for (const handler of ["onclick", "oninput", "onsubmit"]) old[handler] = fresh[handler];
+  if (old.nodeName === "TEXTAREA" && old.value !== fresh.value) old.value = fresh.value;
+  renew(old, ...fresh.childNodes);
+}
+
+// isReaders reports whether an attribute is the reader's to change.
+const isReaders = (e, name) => e.nodeName === "DETAILS" && name === "open";
 
 const svgNS = "http://www.w3.org/2000/svg";
 

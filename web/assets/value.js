@@ -26,25 +26,18 @@ export function hexLines(hex) {
   return lines;
 }
 
-// valueBox shows v: {t, x, c, size}.
-export function valueBox(v, {raw = false} = {}) {
+// valueBox shows v: {t, x, c, size}; what is long, only if whole; else the reader can ask for that.
+export function valueBox(v, {raw = false, whole = false, onWhole}) {
   if (!v.size) return el("p", {class: "none"}, "Empty.");
   const json = v.x || v.c ? null : layout(v.t);
   const text = v.x ? hexLines(v.t).join("\n") : json !== null && !raw ? json : v.t;
-  return foldable(text, v.x ? "bytes" : "text");
+  return foldable(text, v.x ? "bytes" : "text", whole, onWhole);
 }
 
-function foldable(text, kind) {
+function foldable(text, kind, whole, onWhole) {
   const lines = text.split("\n");
-  const pre = el("pre", {class: "body " + kind, tabindex: "0"});
-  if (lines.length <= foldAt + 5) {
-    pre.textContent = text;
-    return pre;
-  }
-  pre.textContent = lines.slice(0, foldAt).join("\n");
-  const more = el("button", {class: "more", type: "button", onclick: () => {
-    pre.textContent = text;
-    more.remove();
-  }}, "Show " + count(lines.length - foldAt, "more line", "more lines"));
-  return el("div", {class: "folded"}, pre, more);
+  const long = !whole && lines.length > foldAt + 5;
+  return el("div", {class: "value-box"},
+    el("pre", {class: "body " + kind, tabindex: "0"}, long ? lines.slice(0, foldAt).join("\n") : text),
+    long && el("button", {class: "more", type: "button", onclick: onWhole}, "Show " + count(lines.length - foldAt, "more line", "more lines")));
 }

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
@@ -235,11 +236,44 @@ func (p *Page) Do(steps ...chromedp.Action[chromedp.Void]) error {
 func (p *Page) Go(path string) error { return p.Do(chromedp.Navigate(p.origin + path)) }
 
 // Click clicks on the first element that a CSS selector names, once it is there.
-func (p *Page) Click(selector string) error { return p.Do(chromedp.Click(chromedp.CSS(selector))) }
+func (p *Page) Click(selector string) error {
+	return p.onElement(chromedp.Click(chromedp.CSS(selector)))
+}
 
 // Type types into it.
 func (p *Page) Type(selector, text string) error {
-	return p.Do(chromedp.SendKeys(chromedp.CSS(selector), text))
+	return p.onElement(chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// onElement does a step that looks for an element, asks where it is, and only
+// then sends input. If the element was gone when it was asked for, nothing was
+// sent: then it is looked for again.
+func (p *Page) onElement(step chromedp.Action[chromedp.Void]) error {
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	for {
+		err := chromedp.Do(ctx, step)
+		if err == nil || !vanished(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// vanished reports whether err is that an element is no longer in the page, or
+// no longer drawn. Input itself goes to a place or to the focus, never to an
+// element, and does not fail in this way.
+func vanished(err error) bool {
+	if errors.Is(err, chromedp.ErrInvalidDimensions) {
+		return true
+	}
+	var e *cdproto.Error
+	return errors.As(err, &e) && slices.Contains([]string{
+		"Could not find node with given id",
+		"Node is detached from document",
+		"Node does not have a layout object",
+		"Could not compute content quads.",
+		"Element is not focusable",
+	}, e.Message)
 }
 
 // Key presses a key, wherever the focus is.
