@@ -170,12 +170,12 @@ type memberView struct {
 
 // status answers with what the cluster page shows.
 func (v *View) status(w http.ResponseWriter, r *http.Request) {
-	rev := v.past.Snapshot().Rev()
 	s := v.config.Members.Status()
+	rev := v.past.Snapshot().Rev()
 	view := clusterView{
 		Rev: rev, Oldest: v.past.oldest(), Waits: v.past.Waits(), Streams: len(v.streams),
 		Uptime:  time.Since(v.rates.since).Seconds(),
-		Members: memberViews(s.Members), Trouble: append([]string{}, s.Trouble...), Advice: append([]string{}, advice(s)...), Rates: v.rates.series(),
+		Members: memberViews(s.Members, rev), Trouble: append([]string{}, s.Trouble...), Advice: append([]string{}, advice(s)...), Rates: v.rates.series(),
 	}
 	if v.config.Server != nil {
 		conns := v.config.Server.Traffic().Conns
@@ -184,14 +184,18 @@ func (v *View) status(w http.ResponseWriter, r *http.Request) {
 	sendJSON(w, r, http.StatusOK, view)
 }
 
-// memberViews puts those with a slot first, by its name, and then the others.
-func memberViews(members []Member) []memberView {
+// memberViews puts those with a slot first, by its name, and then the others. What
+// this node has applied itself is rev; it may have told of itself before.
+func memberViews(members []Member, rev int64) []memberView {
 	members = slices.Clone(members)
 	slices.SortFunc(members, func(a, b Member) int {
 		return cmp.Or(boolCompare(a.Slot == "", b.Slot == ""), cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.ID, b.ID))
 	})
 	views := []memberView{}
 	for _, m := range members {
+		if m.Self {
+			m.Applied = rev
+		}
 		views = append(views, m.view())
 	}
 	return views

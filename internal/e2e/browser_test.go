@@ -650,6 +650,12 @@ func whatStaysIsLeft(t *testing.T, b *browser.Browser) {
 	kept(`[data-key="cancel"]`)
 	assert.Equal(t, "textarea 1 3", eval[string](s, `(({localName, selectionStart, selectionEnd}) => [localName, selectionStart, selectionEnd].join(" "))(document.activeElement)`))
 
+	// Nor is it lost when another file is looked at meanwhile.
+	s.must(s.page.Click(`.row[data-path="/app/a"]`))
+	s.wait(`document.querySelector(".panel .body").textContent === "a row above"`)
+	s.must(s.page.Click(`.row[data-path="/app/m"]`))
+	s.wait(`/^(xthird|thirdx)$/.test(document.querySelector("textarea").value) && document.querySelector(".problem")`)
+
 	// An id that is being copied from the cluster page.
 	s.show("/_/cluster")
 	s.wait(`document.querySelector("tbody .id")`)
@@ -670,12 +676,15 @@ func valuesOfAllKinds(t *testing.T, b *browser.Browser) {
 	s.set("/empty", "")
 	for path, want := range map[string]string{
 		"/json":  "{\n  \"b\": [\n    1,\n    2\n  ]\n}",
-		"/bytes": "00000000  00 01 61 62 63                                    ··abc",
+		"/bytes": "00000000  00 01 61 62 63           ··abc",
 	} {
 		s.show(path)
 		s.wait(`document.querySelector(".panel .body")`)
 		assert.Equal(t, want, eval[string](s, `document.querySelector(".panel .body").textContent`))
 	}
+	s.page = s.open(b, s.node.Web, browser.Options{Width: 1600, Height: 900}) // where there is room, sixteen bytes are a line
+	s.show("/bytes")
+	s.wait(`document.querySelector(".panel .body").textContent === "00000000  00 01 61 62 63                                    ··abc"`)
 	s.show("/long")
 	s.must(s.page.Click(".more"))
 	s.wait(`document.querySelector(".panel .body").textContent.split("\n").length === 301`)

@@ -95,6 +95,14 @@ function duration(seconds) {
   return Math.round(seconds / 60) + " min";
 }
 
+// The clocks of two nodes' loops do not measure more finely than that.
+const finest = 0.0001;
+
+function roundTrip(m) {
+  if (m.self) return unknown;
+  return m.roundTrip < finest ? "< 0.1 ms" : duration(m.roundTrip);
+}
+
 function heard(m) {
   if (m.self) return "this node";
   if (m.silence === undefined) return "not known";
@@ -108,9 +116,9 @@ const columns = [
   ["Host", (m) => m.hostname || unknown, "host"],
   ["Id", (m) => m.id, "id"],
   ["Heard", (m) => el("span", {class: m.silence > 3 ? "late" : m.silence === undefined ? "" : "alive"}, heard(m)), "heard"],
-  ["Applied", (m) => m.applied === undefined ? unknown : number(m.applied), "num"],
+  ["Applied", (m) => m.applied === undefined ? unknown : number(m.applied), "num", "The rev that it had applied when it last said so in the tree, at its pulse."],
   ["Lag", (m) => m.lag === undefined ? unknown : number(m.lag), "num", "Decisions that it is behind this node. A few hundred mean nothing: idle voters give their turns away in such portions."],
-  ["Round trip", (m) => m.self ? unknown : duration(m.roundTrip), "num"],
+  ["Round trip", roundTrip, "num"],
   ["Version", (m) => m.version || unknown, "release"],
 ];
 

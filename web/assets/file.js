@@ -3,24 +3,37 @@ import {el, icon, renew, ask, Failure, number, bytes, hrefOf, parentOf, nameOf, 
 import {valueBox, layout, hexLines} from "./value.js";
 import {diff, folded} from "./diff.js";
 
+const roomFor16 = 630; // pixels
+
 export class FilePanel {
   constructor({boot, rev, onClose, onRev}) {
     Object.assign(this, {boot, rev, onClose, onRev});
     this.path = null;
     this.tab = "value";
     this.raw = false;
+    this.each = 16;
+    this.drafts = new Map(); // what is being written, by path: nobody who looks at another file loses it
     this.element = el("aside", {class: "panel", "aria-label": "File", tabindex: "-1", hidden: true});
     this.element.addEventListener("keydown", (e) => {
       if (e.key !== "Escape") return;
       e.stopPropagation();
       if (!this.editing) this.onClose();
     });
+    new ResizeObserver(() => this.fit()).observe(this.element);
+  }
+
+  // fit shows as many bytes in a line as there is room for.
+  fit() {
+    const each = this.element.clientWidth < roomFor16 ? 8 : 16;
+    if (this.path === null || each === this.each) return;
+    this.each = each;
+    this.draw();
   }
 
   show(path, given = null) {
     this.path = path;
     this.element.hidden = false;
-    this.editing = null;
+    this.editing = this.rev() === null ? this.drafts.get(path) ?? null : null;
     this.file = this.problem = this.turn = null;
     this.history = this.historyTurn = null;
     this.historyDue = true;
@@ -169,7 +182,7 @@ export class FilePanel {
 
   // box shows a value; of which of the panel's values it is, key says.
   box(key, v, raw = false) {
-    return valueBox(v, {raw, whole: this.whole.has(key), onWhole: () => {
+    return valueBox(v, {raw, each: this.each, whole: this.whole.has(key), onWhole: () => {
       this.whole.add(key);
       this.draw();
     }});
@@ -239,6 +252,7 @@ export class FilePanel {
 
   edit(guard, text) {
     this.editing = {guard, text, saving: false};
+    this.drafts.set(this.path, this.editing);
     this.draw();
     this.element.querySelector("textarea").focus();
   }
@@ -253,10 +267,15 @@ export class FilePanel {
     }}, this.overtaken(e), e.problem && el("p", {class: "problem", "data-key": "problem", role: "alert"}, e.problem), area, el("div", {class: "actions"},
       el("button", {class: "action main", "data-key": "save"}, "Save"),
       this.action("cancel", "Cancel", () => {
-        this.editing = null;
+        this.stopEditing(this.path);
         this.draw();
       }),
       el("span", {class: "quiet"}, e.guard ? "if it is still at rev " + number(e.guard) : "if there is still none")));
+  }
+
+  stopEditing(path) {
+    this.drafts.delete(path);
+    if (this.path === path) this.editing = null;
   }
 
   // overtaken says what became of the file while it is edited.
@@ -270,18 +289,16 @@ export class FilePanel {
 
   async save(e) {
     if (e.saving) return;
+    const {path} = this;
     e.saving = true;
-    const failed = await change({op: "set", path: this.path, rev: e.guard, value: e.text});
+    const failed = await change({op: "set", path, rev: e.guard, value: e.text});
     e.saving = false;
-    if (this.editing !== e) return;
-    if (failed) {
-      e.problem = failed;
-      this.draw();
-      return;
-    }
-    this.editing = null;
-    note("Saved.");
-    this.load();
+    if (failed) e.problem = failed;
+    else this.stopEditing(path);
+    note(failed ? "Not saved." : "Saved.");
+    if (this.path !== path) return;
+    if (failed) this.draw();
+    else this.load();
   }
 
   confirmDelete(file) {

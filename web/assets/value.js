@@ -13,24 +13,24 @@ export function layout(text) {
   }
 }
 
-// hexLines returns bytes, given in hex, sixteen to a line with their offsets and what they are in ASCII.
-export function hexLines(hex) {
+// hexLines returns bytes, given in hex, some to a line with their offsets and what they are in ASCII.
+export function hexLines(hex, each = 16) {
   const lines = [];
-  for (let i = 0; i < hex.length; i += 32) {
-    const part = hex.slice(i, i + 32).match(/../g);
+  for (let i = 0; i < hex.length; i += 2 * each) {
+    const part = hex.slice(i, i + 2 * each).match(/../g);
     const ascii = part.map((b) => parseInt(b, 16)).map((c) => c > 31 && c < 127 ? String.fromCharCode(c) : "·").join("");
-    const bytes = [...part, ...Array(16 - part.length).fill("  ")];
-    bytes.splice(8, 0, "");
+    const bytes = [...part, ...Array(each - part.length).fill("  ")];
+    if (each > 8) bytes.splice(8, 0, "");
     lines.push((i / 2).toString(16).padStart(8, "0") + "  " + bytes.join(" ") + "  " + ascii);
   }
   return lines;
 }
 
-// valueBox shows v: {t, x, c, size}; what is long, only if whole; else the reader can ask for that.
-export function valueBox(v, {raw = false, whole = false, onWhole}) {
+// valueBox shows v: {t, x, c, size}; what is long, only if whole; else the reader can ask for that. Each is how many bytes are a line.
+export function valueBox(v, {raw, whole, onWhole, each}) {
   if (!v.size) return el("p", {class: "none"}, "Empty.");
   const json = v.x || v.c ? null : layout(v.t);
-  const text = v.x ? hexLines(v.t).join("\n") : json !== null && !raw ? json : v.t;
+  const text = v.x ? hexLines(v.t, each).join("\n") : json !== null && !raw ? json : v.t;
   return foldable(text, v.x ? "bytes" : "text", whole, onWhole);
 }
 
