@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bmizerany/assert"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 )
 
 // register writes what a member writes.
@@ -134,6 +137,54 @@ func TestMetrics(t *testing.T) {
 	}
 	contains(t, metrics, "\ngo_goroutines ")
 	contains(t, metrics, "\nprocess_open_fds ")
+}
+
+// TestDashboardAndRules holds the files in doc/ that name metrics to those there
+// are, and those there are to the list in metrics.md.
+func TestDashboardAndRules(t *testing.T) {
+	v := viewOf(t, Config{Node: newTree(t, 10), Server: &counters{traffic: Traffic{Requests: map[string]uint64{"GET": 1}}}, Consensus: &counters{}, Latencies: NewLatencies(), Members: told{
+		Members: []Member{{ID: "A", Role: Voter, Applied: 5, Lag: 3, RoundTrip: time.Millisecond, Silence: time.Second}},
+	}})
+	metrics := get(v, "/metrics").Body.String()
+	problems, err := promlint.New(strings.NewReader(metrics)).Lint()
+	assert.Equal(t, nil, err)
+	assert.Equal(t, 0, len(problems), problems)
+	there := make(map[string]bool)
+	for _, line := range strings.Split(metrics, "\n") {
+		if name, kind, ok := strings.Cut(strings.TrimPrefix(line, "# TYPE "), " "); ok && strings.HasPrefix(line, "# TYPE ") {
+			there[name] = true
+			if kind == "histogram" {
+				there[name+"_bucket"] = true
+			}
+		}
+	}
+	names := regexp.MustCompile(`\b(doozerd|go|process)(_[a-z]+)+\b`)
+	for _, file := range []string{"grafana.json", "prometheus-rules.yml"} {
+		found := 0
+		for _, line := range strings.Split(readDoc(t, file), "\n") {
+			if _, expr, ok := strings.Cut(line, "expr"); ok {
+				for _, name := range names.FindAllString(expr, -1) {
+					found++
+					assert.T(t, there[name], file, name)
+				}
+			}
+		}
+		assert.T(t, found > 5, file)
+	}
+	list := readDoc(t, "metrics.md")
+	for name := range there {
+		base, _, _ := strings.Cut(strings.TrimPrefix(name, "doozerd_member_"), "_bucket")
+		if strings.HasPrefix(name, "doozerd_") && !strings.HasPrefix(name, "doozerd_connections_") {
+			contains(t, list, base)
+		}
+	}
+}
+
+func readDoc(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile("../doc/" + name)
+	assert.Equal(t, nil, err)
+	return string(text)
 }
 
 func TestRates(t *testing.T) {

@@ -2,8 +2,9 @@
 import {el, ask, number, count, bytes, hrefOf} from "./util.js";
 import {oneLine} from "./tree.js";
 
-// globOf returns the glob that a reader means: a word alone is looked for anywhere in a path.
-export const globOf = (text) => text.startsWith("/") ? text : "/**" + text + "**";
+// globOf returns the glob that a reader means: a word alone is looked for anywhere in a path, and a path that ends with a slash, as
+// every one does while it is typed, means all below it.
+export const globOf = (text) => !text.startsWith("/") ? "/**" + text + "**" : text.endsWith("/") ? text + "**" : text;
 
 // matcher returns a function that tells whether a path matches.
 function matcher(glob) {
