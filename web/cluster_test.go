@@ -142,7 +142,10 @@ func TestMetrics(t *testing.T) {
 // TestDashboardAndRules holds the files in doc/ that name metrics to those there
 // are, and those there are to the list in metrics.md.
 func TestDashboardAndRules(t *testing.T) {
-	v := viewOf(t, Config{Node: newTree(t, 10), Server: &counters{traffic: Traffic{Requests: map[string]uint64{"GET": 1}}}, Consensus: &counters{}, Latencies: NewLatencies(), Members: told{
+	times := NewLatencies()
+	times.Wrote(time.Now(), nil, nil)
+	c := &counters{traffic: Traffic{Requests: map[string]uint64{"GET": 1}}}
+	v := viewOf(t, Config{Node: newTree(t, 10), Server: c, Consensus: c, Latencies: times, Members: told{
 		Members: []Member{{ID: "A", Role: Voter, Applied: 5, Lag: 3, RoundTrip: time.Millisecond, Silence: time.Second}},
 	}})
 	metrics := get(v, "/metrics").Body.String()
