@@ -19,6 +19,7 @@ type Status struct {
 	Rev      int64              `json:"rev"`
 	Instance uint64             `json:"instance"` // the last one applied
 	Members  []MemberStatus     `json:"members"`  // by id, this node included
+	Majority bool               `json:"majority"` // it hears a majority of the voters
 	Trouble  []string           `json:"trouble"`  // what is wrong, in words; empty if nothing is
 	Counters consensus.Counters `json:"counters"` // of consensus
 }
@@ -49,6 +50,7 @@ func (c *Core) Status() *Status {
 	}
 	tree := c.store.Snapshot()
 	s.Rev, s.Instance, s.Counters = tree.Rev(), c.engine.LastApplied(), c.engine.Counters()
+	s.Majority = c.Majority()
 	known := map[string]consensus.Peer{}
 	for p := range c.engine.Peers() {
 		known[p.ID] = p

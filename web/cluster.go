@@ -30,6 +30,7 @@ const (
 type Status struct {
 	Members []Member // in any order, the node itself included
 	Trouble []string // what is wrong, one sentence each; none if nothing is
+	CutOff  bool     // no majority is heard: nothing can be written, and the tree may be out of date
 }
 
 // A Member is a process that belongs to the cluster.
@@ -147,6 +148,7 @@ type clusterView struct {
 	Streams int          `json:"streams"`
 	Conns   *int         `json:"conns,omitempty"`
 	Uptime  float64      `json:"uptime"` // of the view, in seconds
+	Cut     bool         `json:"cut"`    // off from the majority
 	Members []memberView `json:"members"`
 	Trouble []string     `json:"trouble"`
 	Advice  []string     `json:"advice"`
@@ -174,7 +176,7 @@ func (v *View) status(w http.ResponseWriter, r *http.Request) {
 	rev := v.past.Snapshot().Rev()
 	view := clusterView{
 		Rev: rev, Oldest: v.past.oldest(), Waits: v.past.Waits(), Streams: len(v.streams),
-		Uptime:  time.Since(v.rates.since).Seconds(),
+		Uptime: time.Since(v.rates.since).Seconds(), Cut: s.CutOff,
 		Members: memberViews(s.Members, rev), Trouble: append([]string{}, s.Trouble...), Advice: append([]string{}, advice(s)...), Rates: v.rates.series(),
 	}
 	if v.config.Server != nil {

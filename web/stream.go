@@ -71,12 +71,15 @@ type hello struct {
 	Addr      string `json:"addr"`
 	Rev       int64  `json:"rev"`
 	Oldest    int64  `json:"oldest"`
+	Cut       bool   `json:"cut"` // off from the majority
 }
 
-// A beat says that the stream is alive, and where it stands.
+// A beat says that the stream is alive, and where it stands. It comes now and
+// then, and when the node is cut off from the majority or no longer is.
 type beat struct {
 	Rev    int64 `json:"rev"` // a page that has another one has missed something
 	Oldest int64 `json:"oldest"`
+	Cut    bool  `json:"cut"`
 }
 
 // stream follows the tree for a page: the frames after the rev that it has. A
@@ -112,6 +115,7 @@ type follower struct {
 	*View
 	*sse
 	rev int64 // that the page has
+	cut bool  // as it was told last
 }
 
 func (p *follower) run(ctx context.Context) error {
@@ -131,8 +135,16 @@ func (p *follower) run(ctx context.Context) error {
 			}
 			continue
 		}
+		cut, changed := p.contact.now()
+		if cut != p.cut {
+			if err := p.sayBeat(); err != nil {
+				return err
+			}
+			continue
+		}
 		select {
 		case <-more:
+		case <-changed:
 		case <-beats.C:
 			if err := p.sayBeat(); err != nil {
 				return err
@@ -144,9 +156,10 @@ func (p *follower) run(ctx context.Context) error {
 }
 
 func (p *follower) sayHello() error {
+	p.cut, _ = p.contact.now()
 	data, err := json.Marshal(hello{
 		ClusterID: p.config.ClusterID(), Node: p.config.Node.ID(), Addr: p.config.Addr,
-		Rev: max(p.past.Snapshot().Rev(), p.rev), Oldest: p.past.oldest(),
+		Rev: max(p.past.Snapshot().Rev(), p.rev), Oldest: p.past.oldest(), Cut: p.cut,
 	})
 	if err != nil {
 		return err
@@ -155,7 +168,8 @@ func (p *follower) sayHello() error {
 }
 
 func (p *follower) sayBeat() error {
-	data, err := json.Marshal(beat{Rev: p.rev, Oldest: p.past.oldest()})
+	p.cut, _ = p.contact.now()
+	data, err := json.Marshal(beat{Rev: p.rev, Oldest: p.past.oldest(), Cut: p.cut})
 	if err != nil {
 		return err
 	}

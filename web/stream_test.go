@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -332,7 +333,7 @@ func TestQuietStreamShowsThatItIsThere(t *testing.T) {
 		tr := newTree(t, 10)
 		tr.set("/a", "1")
 		v := viewOf(t, Config{Node: tr})
-		for url, sign := range map[string]string{"/_/stream": `event: beat` + "\n" + `data: {"rev":1,"oldest":1}`, "/events": ": here"} {
+		for url, sign := range map[string]string{"/_/stream": `event: beat` + "\n" + `data: {"rev":1,"oldest":1,"cut":false}`, "/events": ": here"} {
 			w := newPipe()
 			ctx, cancel := contextOf(t)
 			go v.ServeHTTP(w, requestOf(ctx, url))
@@ -344,6 +345,37 @@ func TestQuietStreamShowsThatItIsThere(t *testing.T) {
 				t.Errorf("%s: %d signs of life:\n%s", url, got, w.text())
 			}
 		}
+		v.Close()
+	})
+}
+
+// A fickle cluster loses its majority and finds it again.
+type fickle struct{ cut atomic.Bool }
+
+func (f *fickle) Status() Status { return Status{CutOff: f.cut.Load()} }
+
+func TestStreamTellsOfALostMajority(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr, members := newTree(t, 10), new(fickle)
+		tr.set("/a", "1")
+		v := viewOf(t, Config{Node: tr, Members: members})
+		w := newPipe()
+		ctx, cancel := contextOf(t)
+		go v.ServeHTTP(w, requestOf(ctx, "/_/stream"))
+		for _, cut := range []bool{true, false} {
+			members.cut.Store(cut)
+			time.Sleep(lookAround) // of the bubble's clock
+			synctest.Wait()
+			contains(t, w.text(), fmt.Sprintf("event: beat\ndata: {\"rev\":1,\"oldest\":1,\"cut\":%v}", cut))
+		}
+		members.cut.Store(true)
+		time.Sleep(lookAround)
+		later := newPipe()
+		go v.ServeHTTP(later, requestOf(ctx, "/_/stream"))
+		synctest.Wait()
+		contains(t, later.text(), `"cut":true`) // in the hello
+		cancel()
+		synctest.Wait()
 		v.Close()
 	})
 }

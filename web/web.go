@@ -160,6 +160,7 @@ type View struct {
 	past    past
 	hub     *hub
 	rates   *rates
+	contact *contact
 	streams chan struct{} // holds a token for each open stream
 	handler http.Handler
 
@@ -192,6 +193,7 @@ func New(c Config) (*View, error) {
 		past:    p,
 		hub:     newHub(p),
 		rates:   newRates(c),
+		contact: newContact(c.Members),
 		streams: make(chan struct{}, c.MaxStreams),
 	}
 	v.handler = v.routes()
@@ -199,6 +201,7 @@ func New(c Config) (*View, error) {
 	v.cancel = cancel
 	v.work.Go(func() { v.hub.run(ctx) })
 	v.work.Go(func() { v.rates.run(ctx) })
+	v.work.Go(func() { v.contact.run(ctx) })
 	return v, nil
 }
 

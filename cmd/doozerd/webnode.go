@@ -66,7 +66,7 @@ type members struct{ *peer.Node }
 // Status tells how the node sees its cluster.
 func (n members) Status() web.Status {
 	s := n.Node.Status()
-	told := web.Status{}
+	told := web.Status{CutOff: !s.Majority}
 	for _, m := range s.Members {
 		told.Members = append(told.Members, member(m, s))
 	}

@@ -678,7 +678,7 @@ func valuesOfAllKinds(t *testing.T, b *browser.Browser) {
 	s.set("/empty", "")
 	for path, want := range map[string]string{
 		"/json":  "{\n  \"b\": [\n    1,\n    2\n  ]\n}",
-		"/bytes": "00000000  00 01 61 62 63           ··abc",
+		"/bytes": "0000  00 01 61 62 63           ··abc",
 	} {
 		s.show(path)
 		s.wait(`document.querySelector(".panel .body")`)
@@ -686,7 +686,7 @@ func valuesOfAllKinds(t *testing.T, b *browser.Browser) {
 	}
 	s.page = s.open(b, s.node.Web, browser.Options{Width: 1600, Height: 900}) // where there is room, sixteen bytes are a line
 	s.show("/bytes")
-	s.wait(`document.querySelector(".panel .body").textContent === "00000000  00 01 61 62 63                                    ··abc"`)
+	s.wait(`document.querySelector(".panel .body").textContent === "0000  00 01 61 62 63                                    ··abc"`)
 	s.show("/long")
 	s.must(s.page.Click(".more"))
 	s.wait(`document.querySelector(".panel .body").textContent.split("\n").length === 301`)
@@ -888,17 +888,21 @@ func theCluster(t *testing.T, b *browser.Browser) {
 }
 
 // aMemberDies holds that the page knows its members, and says in words when one
-// of them is no longer heard.
+// of them is no longer heard; and when no majority is, that what it shows may be
+// out of date.
 func aMemberDies(t *testing.T, b *browser.Browser) {
 	s := newSite(t, b, Options{}, browser.Options{})
 	s.show("/_/cluster")
+	var other *Node
 	for i := range 2 {
 		n, err := bins.Start(Options{Flags: []string{"-a", s.node.Addr}})
 		s.must(err)
 		defer n.Kill()
 		s.set(fmt.Sprintf("/ctl/cal/%d", i+1), "")
 		s.wait(fmt.Sprintf(`document.querySelectorAll(".role.voter").length === %d`, i+2))
-		if i == 1 {
+		if i == 0 {
+			other = n
+		} else {
 			s.wait(`document.querySelector(".health.well")`)
 			s.must(n.Kill())
 			s.wait(fmt.Sprintf(`document.querySelector(".health.ill li").textContent.includes(%q)`, n.ID))
@@ -908,6 +912,11 @@ func aMemberDies(t *testing.T, b *browser.Browser) {
 	s.set("/still", "writable")
 	s.must(s.page.Click(".tab"))
 	s.wait(rowOf("/still"))
+	s.must(other.Kill())
+	s.wait(`document.querySelector("#state.lost").textContent.startsWith("no majority since") && document.body.matches(".stale")`)
+	s.wait(`document.querySelector("#banner").textContent.includes("may be out of date")`)
+	s.must(s.page.Click(`.tab[href="/_/cluster"]`))
+	s.wait(`document.querySelector(".health.ill h2").textContent.startsWith("No majority")`)
 }
 
 // keyPair makes a certificate for 127.0.0.1 that nobody trusts, and returns its

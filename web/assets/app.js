@@ -258,6 +258,7 @@ const states = {
 function drawState() {
   let [kind, text] = states[stream.state]();
   if (kind === "live" && view.rev !== null) [kind, text] = ["past", "rev " + number(view.rev) + " of " + number(stream.rev)];
+  else if (kind === "live" && stream.cut) [kind, text] = ["lost", "no majority since " + clock(stream.cut)];
   else if (kind === "live" && view.page === "tree" && tree.behind()) [kind, text] = ["busy", "catching up to rev " + number(stream.rev)];
   if (state.textContent !== text) state.textContent = text;
   state.className = kind;
@@ -270,6 +271,7 @@ function drawState() {
 function drawBanner(stale) {
   let parts = [];
   if (stream.state === "refused") parts = ["This page is signed out. ", el("a", {href: location.pathname + location.search}, "Sign in"), " to go on."];
+  else if (stale && stream.state === "live") parts = ["This node has heard no majority since " + clock(stream.cut) + ". Nothing can be written here, and this is rev " + number(stream.rev) + ", which may be out of date."];
   else if (stale) parts = ["Not connected since " + clock(stream.since) + ". This is rev " + number(stream.rev) + ", and may be out of date."];
   else if (boot.gone) parts = ["Rev " + boot.at + " is not, or no longer, in history, which begins with rev " + number(oldest) + ". This is the tree now."];
   else if (boot.bad) parts = ["There is no such path: " + boot.bad + "."];

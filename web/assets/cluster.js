@@ -31,10 +31,10 @@ export class ClusterPage {
     renew(this.element, this.health(s), plots(s.rates), members(s), facts(s));
   }
 
-  health({trouble, advice, members}) {
-    const well = trouble.length === 0;
+  health({trouble, advice, members, cut}) {
+    const well = trouble.length === 0 && !cut;
     const voters = members.filter((m) => m.role === "voter").length;
-    const title = well ? "All is well" : trouble.length === 1 ? "One thing is wrong" : trouble.length + " things are wrong";
+    const title = cut ? "No majority: nothing can be written" : well ? "All is well" : trouble.length === 1 ? "One thing is wrong" : trouble.length + " things are wrong";
     return el("div", {class: "health " + (well ? "well" : "ill"), role: "status"},
       el("h2", {}, title), el("p", {class: "quiet"}, count(members.length, "member", "members") + ", " + count(voters, "voter", "voters")),
       !well && el("ul", {}, ...trouble.map((t) => el("li", {}, t))), ...advice.map((a) => el("p", {class: "advice"}, a)));
@@ -73,6 +73,7 @@ function plot(title, about, values, every) {
 }
 
 function rate(v) {
+  if (v === 0) return "0";
   return v >= 100 ? number(Math.round(v)) : v >= 9.95 ? v.toFixed(0) : v.toFixed(1);
 }
 
@@ -95,11 +96,13 @@ function duration(seconds) {
   return Math.round(seconds / 60) + " min";
 }
 
+const isLate = (m) => m.silence > 3;
+
 // The clocks of two nodes' loops do not measure more finely than that.
 const finest = 0.0001;
 
 function roundTrip(m) {
-  if (m.self) return unknown;
+  if (m.self || isLate(m)) return unknown;
   return m.roundTrip < finest ? "< 0.1 ms" : duration(m.roundTrip);
 }
 
@@ -115,9 +118,9 @@ const columns = [
   ["Address", (m) => m.addr || unknown, "addr"],
   ["Host", (m) => m.hostname || unknown, "host"],
   ["Id", (m) => m.id, "id"],
-  ["Heard", (m) => el("span", {class: m.silence > 3 ? "late" : m.silence === undefined ? "" : "alive"}, heard(m)), "heard"],
+  ["Heard", (m) => el("span", {class: isLate(m) ? "late" : m.silence === undefined ? "" : "alive"}, heard(m)), "heard"],
   ["Applied", (m) => m.applied === undefined ? unknown : number(m.applied), "num", "The rev that it had applied when it last said so in the tree, at its pulse."],
-  ["Lag", (m) => m.lag === undefined ? unknown : number(m.lag), "num", "Decisions that it is behind this node. A few hundred mean nothing: idle voters give their turns away in such portions."],
+  ["Lag", (m) => m.lag === undefined || isLate(m) ? unknown : number(m.lag), "num", "Decisions that it is behind this node. A few hundred mean nothing: idle voters give their turns away in such portions."],
   ["Round trip", roundTrip, "num"],
   ["Version", (m) => m.version || unknown, "release"],
 ];

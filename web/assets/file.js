@@ -3,7 +3,7 @@ import {el, icon, renew, ask, Failure, number, bytes, hrefOf, parentOf, nameOf, 
 import {valueBox, layout, hexLines} from "./value.js";
 import {diff, folded} from "./diff.js";
 
-const roomFor16 = 630; // pixels
+const roomFor16 = 600; // pixels
 
 export class FilePanel {
   constructor({boot, rev, onClose, onRev}) {

@@ -4,7 +4,8 @@ const againAfter = 1000; // before a stream that failed for good is opened anew,
 const againAtMost = 15000;
 const hiddenFor = 20000; // a page that nobody sees gives its connection back after that
 
-// A Stream follows the tree from a rev on. State is "opening", "live", "lost", "asleep" or "refused".
+// A Stream follows the tree from a rev on. State is "opening", "live", "lost", "asleep" or "refused". Cut is since when the node is
+// cut off from the majority, if it is.
 export class Stream {
   constructor({cluster, rev, onFrame, onHello, onState}) {
     Object.assign(this, {cluster, rev, onFrame, onHello, onState});
@@ -12,6 +13,7 @@ export class Stream {
     this.since = new Date();
     this.again = againAfter;
     this.oldest = 1;
+    this.cut = null;
     document.addEventListener("visibilitychange", () => this.seen());
     addEventListener("online", () => this.wake());
     addEventListener("pagehide", () => this.source && this.source.close());
@@ -46,6 +48,7 @@ export class Stream {
     });
     on("beat", (beat) => {
       this.oldest = beat.oldest;
+      this.setCut(beat.cut);
       if (beat.rev !== this.rev) this.restart(); // something was missed, which must not stay so
       else this.onState();
     });
@@ -53,7 +56,10 @@ export class Stream {
     this.heard();
   }
 
+  setCut(cut) { this.cut = cut ? this.cut ?? new Date() : null; }
+
   greet(hello) {
+    this.setCut(hello.cut);
     this.again = againAfter;
     this.oldest = hello.oldest;
     const other = hello.cluster !== this.cluster;

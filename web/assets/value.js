@@ -15,13 +15,13 @@ export function layout(text) {
 
 // hexLines returns bytes, given in hex, some to a line with their offsets and what they are in ASCII.
 export function hexLines(hex, each = 16) {
-  const lines = [];
+  const lines = [], digits = hex.length > 2 * 0x10000 ? 8 : 4;
   for (let i = 0; i < hex.length; i += 2 * each) {
     const part = hex.slice(i, i + 2 * each).match(/../g);
     const ascii = part.map((b) => parseInt(b, 16)).map((c) => c > 31 && c < 127 ? String.fromCharCode(c) : "·").join("");
     const bytes = [...part, ...Array(each - part.length).fill("  ")];
     if (each > 8) bytes.splice(8, 0, "");
-    lines.push((i / 2).toString(16).padStart(8, "0") + "  " + bytes.join(" ") + "  " + ascii);
+    lines.push((i / 2).toString(16).padStart(digits, "0") + "  " + bytes.join(" ") + "  " + ascii);
   }
   return lines;
 }
