@@ -15,12 +15,14 @@ type contact struct {
 	members Cluster
 
 	mu      sync.Mutex
-	cut     bool
-	changed chan struct{} // closed when cut changes
+	since   time.Time     // when it was found to be cut off; zero if it is not
+	changed chan struct{} // closed when that changes
 }
 
 func newContact(members Cluster) *contact {
-	return &contact{members: members, cut: members.Status().CutOff, changed: make(chan struct{})}
+	c := &contact{members: members, changed: make(chan struct{})}
+	c.look()
+	return c
 }
 
 // run looks around until ctx ends.
@@ -41,17 +43,29 @@ func (c *contact) look() {
 	cut := c.members.Status().CutOff
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cut == c.cut {
+	if cut == !c.since.IsZero() {
 		return
 	}
-	c.cut = cut
+	c.since = time.Time{}
+	if cut {
+		c.since = time.Now()
+	}
 	close(c.changed)
 	c.changed = make(chan struct{})
 }
 
-// now returns whether the node is cut off, and what is closed when that changes.
-func (c *contact) now() (cut bool, changed <-chan struct{}) {
+// now returns since when the node is cut off, zero if it is not, and what is
+// closed when that changes.
+func (c *contact) now() (since time.Time, changed <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.cut, c.changed
+	return c.since, c.changed
+}
+
+// secondsSince returns how long ago something was, nil if it was not.
+func secondsSince(t time.Time) *float64 {
+	if t.IsZero() {
+		return nil
+	}
+	return ptr(time.Since(t).Seconds())
 }

@@ -66,20 +66,20 @@ func (s *sse) send(id int64, event string, data []byte) error {
 
 // A hello is the first message to a page: what it is connected to.
 type hello struct {
-	ClusterID string `json:"cluster"`
-	Node      string `json:"node"`
-	Addr      string `json:"addr"`
-	Rev       int64  `json:"rev"`
-	Oldest    int64  `json:"oldest"`
-	Cut       bool   `json:"cut"` // off from the majority
+	ClusterID string   `json:"cluster"`
+	Node      string   `json:"node"`
+	Addr      string   `json:"addr"`
+	Rev       int64    `json:"rev"`
+	Oldest    int64    `json:"oldest"`
+	Cut       *float64 `json:"cut,omitempty"` // for how many seconds the node is cut off from the majority, if it is
 }
 
 // A beat says that the stream is alive, and where it stands. It comes now and
 // then, and when the node is cut off from the majority or no longer is.
 type beat struct {
-	Rev    int64 `json:"rev"` // a page that has another one has missed something
-	Oldest int64 `json:"oldest"`
-	Cut    bool  `json:"cut"`
+	Rev    int64    `json:"rev"` // a page that has another one has missed something
+	Oldest int64    `json:"oldest"`
+	Cut    *float64 `json:"cut,omitempty"`
 }
 
 // stream follows the tree for a page: the frames after the rev that it has. A
@@ -114,8 +114,8 @@ func (v *View) resumeAt(r *http.Request) int64 {
 type follower struct {
 	*View
 	*sse
-	rev int64 // that the page has
-	cut bool  // as it was told last
+	rev int64     // that the page has
+	cut time.Time // since when the node is cut off, as the page was told last
 }
 
 func (p *follower) run(ctx context.Context) error {
@@ -136,7 +136,7 @@ func (p *follower) run(ctx context.Context) error {
 			continue
 		}
 		cut, changed := p.contact.now()
-		if cut != p.cut {
+		if !cut.Equal(p.cut) {
 			if err := p.sayBeat(); err != nil {
 				return err
 			}
@@ -159,7 +159,7 @@ func (p *follower) sayHello() error {
 	p.cut, _ = p.contact.now()
 	data, err := json.Marshal(hello{
 		ClusterID: p.config.ClusterID(), Node: p.config.Node.ID(), Addr: p.config.Addr,
-		Rev: max(p.past.Snapshot().Rev(), p.rev), Oldest: p.past.oldest(), Cut: p.cut,
+		Rev: max(p.past.Snapshot().Rev(), p.rev), Oldest: p.past.oldest(), Cut: secondsSince(p.cut),
 	})
 	if err != nil {
 		return err
@@ -169,7 +169,7 @@ func (p *follower) sayHello() error {
 
 func (p *follower) sayBeat() error {
 	p.cut, _ = p.contact.now()
-	data, err := json.Marshal(beat{Rev: p.rev, Oldest: p.past.oldest(), Cut: p.cut})
+	data, err := json.Marshal(beat{Rev: p.rev, Oldest: p.past.oldest(), Cut: secondsSince(p.cut)})
 	if err != nil {
 		return err
 	}

@@ -333,7 +333,7 @@ func TestQuietStreamShowsThatItIsThere(t *testing.T) {
 		tr := newTree(t, 10)
 		tr.set("/a", "1")
 		v := viewOf(t, Config{Node: tr})
-		for url, sign := range map[string]string{"/_/stream": `event: beat` + "\n" + `data: {"rev":1,"oldest":1,"cut":false}`, "/events": ": here"} {
+		for url, sign := range map[string]string{"/_/stream": `event: beat` + "\n" + `data: {"rev":1,"oldest":1}`, "/events": ": here"} {
 			w := newPipe()
 			ctx, cancel := contextOf(t)
 			go v.ServeHTTP(w, requestOf(ctx, url))
@@ -362,18 +362,24 @@ func TestStreamTellsOfALostMajority(t *testing.T) {
 		w := newPipe()
 		ctx, cancel := contextOf(t)
 		go v.ServeHTTP(w, requestOf(ctx, "/_/stream"))
-		for _, cut := range []bool{true, false} {
-			members.cut.Store(cut)
+		for cut, told := range map[bool]string{true: `,"cut":0`, false: ""} {
+			members.cut.Store(!cut)
 			time.Sleep(lookAround) // of the bubble's clock
 			synctest.Wait()
-			contains(t, w.text(), fmt.Sprintf("event: beat\ndata: {\"rev\":1,\"oldest\":1,\"cut\":%v}", cut))
+			members.cut.Store(cut)
+			time.Sleep(lookAround)
+			synctest.Wait()
+			contains(t, w.text(), "event: beat\ndata: {\"rev\":1,\"oldest\":1"+told+"}")
 		}
-		members.cut.Store(true)
+		members.cut.Store(false)
 		time.Sleep(lookAround)
+		synctest.Wait()
+		members.cut.Store(true)
+		time.Sleep(3 * lookAround)
 		later := newPipe()
 		go v.ServeHTTP(later, requestOf(ctx, "/_/stream"))
 		synctest.Wait()
-		contains(t, later.text(), `"cut":true`) // in the hello
+		contains(t, later.text(), `"cut":2`) // in the hello
 		cancel()
 		synctest.Wait()
 		v.Close()

@@ -56,7 +56,7 @@ export class Stream {
     this.heard();
   }
 
-  setCut(cut) { this.cut = cut ? this.cut ?? new Date() : null; }
+  setCut(seconds) { this.cut = seconds === undefined ? null : this.cut ?? new Date(Date.now() - 1000 * seconds); }
 
   greet(hello) {
     this.setCut(hello.cut);
