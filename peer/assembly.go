@@ -20,6 +20,9 @@ import (
 //     known to have learned it, no write was ever acknowledged in it, and another may be proposed in its place.
 //   - Who has learned it is a member, and says so to everybody who asks. So nobody proposes anything before each listed
 //     address has answered, or has refused the connection, or was out of reach for long: it may be a member with the data.
+//
+// Each says what its list is to whom it meets. Where one that is listed has another list, nobody who has met it proposes:
+// a majority of the one list need not know of a majority of the other.
 type Assembly struct {
 	config AssemblyConfig
 	now    time.Duration
@@ -37,6 +40,7 @@ type Assembly struct {
 	resendAt time.Duration
 	retryAt  time.Duration
 	enough   time.Duration // when a majority was first present; 0 is not yet
+	greetAt  time.Duration
 
 	out    []Note
 	result *Outcome
@@ -66,6 +70,8 @@ const (
 	assembleAgain = 300 * time.Millisecond // after which a message is sent again
 	yieldTime     = 3 * time.Second        // for which each process leaves the proposing to those before it
 	maxDoublings  = 4                      // of the time that a ballot gets, for slow networks
+	greetTime     = 3 * time.Second        // for which somebody who was met may keep its list to itself
+	maxWarned     = 64                     // things that are warned of
 )
 
 // ErrAssembly is wrapped by what is wrong with an AssemblyConfig.
@@ -86,9 +92,20 @@ func (c AssemblyConfig) Validate() error {
 type listed struct {
 	addr    string
 	id      string        // of the process there, "" while none is known
+	list    opinion       // of that process
+	since   time.Duration // when that was met
 	refused bool          // nobody listens there
 	missing time.Duration // since when it neither answers nor refuses
 }
+
+// An opinion is how another process's list compares with ours.
+type opinion int
+
+const (
+	unsaid opinion = iota
+	agrees
+	differs
+)
 
 // ballotValue is what was accepted at a ballot; ballot 0 is nothing.
 type ballotValue struct {
@@ -121,7 +138,7 @@ func NewAssembly(c AssemblyConfig) (*Assembly, error) {
 	for _, addr := range slices.Compact(addrs) {
 		l := listed{addr: addr}
 		if addr == c.Addr {
-			l.id = c.ID
+			l.id, l.list = c.ID, agrees
 		}
 		a.listed = append(a.listed, l)
 	}
@@ -144,10 +161,19 @@ func (a *Assembly) Met(addr, id, cluster string) {
 	if l == nil || id == a.config.ID {
 		return
 	}
-	l.id, l.refused, l.missing = id, false, 0
+	a.there(l, id)
 	if cluster != "" {
 		a.member(id, cluster)
 	}
+}
+
+// there notes that the process id is at an address of the list, and greets it if it is a new one.
+func (a *Assembly) there(l *listed, id string) {
+	if l.id != id {
+		l.id, l.list, l.since = id, unsaid, a.now
+		a.send(id, Assemble{Kind: AssembleGreet})
+	}
+	l.refused, l.missing = false, 0
 }
 
 // Refused says that nobody listens at addr.
@@ -204,6 +230,20 @@ func (a *Assembly) Tick(now time.Duration) {
 	case a.mayPropose():
 		a.prepare()
 	}
+	a.greet()
+}
+
+// greet asks again whose list we do not know, or know to be another one: by now it may be a member.
+func (a *Assembly) greet() {
+	if a.now < a.greetAt || a.result != nil {
+		return
+	}
+	a.greetAt = a.now + assembleAgain
+	for _, l := range a.listed {
+		if l.id != "" && l.list != agrees {
+			a.send(l.id, Assemble{Kind: AssembleGreet})
+		}
+	}
 }
 
 // mayPropose reports whether it is known of every address who is there, or that nobody is, and whether it is our turn.
@@ -217,7 +257,7 @@ func (a *Assembly) mayPropose() bool {
 		}
 	}
 	present := a.present()
-	if present < a.majority() {
+	if present < a.majority() || a.disputed() {
 		a.enough = 0
 		return false
 	}
@@ -229,6 +269,13 @@ func (a *Assembly) mayPropose() bool {
 		}
 	}
 	return a.now >= a.retryAt
+}
+
+// disputed reports whether somebody who is there has another list, or has not had the time to say.
+func (a *Assembly) disputed() bool {
+	return slices.ContainsFunc(a.listed, func(l listed) bool {
+		return l.id != "" && (l.list == differs || l.list == unsaid && a.now-l.since < greetTime)
+	})
 }
 
 // warn says once that an address keeps the cluster from being founded.
@@ -324,19 +371,28 @@ func (a *Assembly) Take(n Note) {
 		return
 	}
 	l := a.at(m.Addr)
+	if l != nil {
+		a.there(l, n.From)
+	}
 	if l == nil || m.List != a.list() {
-		a.disagree(n.From, m)
+		a.disagree(l, n.From, m)
 		return
 	}
-	l.id, l.refused, l.missing = n.From, false, 0
+	l.list = agrees
 	if handle := assembleHandlers[m.Kind]; handle != nil {
 		handle(a, n.From, m)
 	}
 }
 
-// disagree says once that another process has another list.
-func (a *Assembly) disagree(from string, m *Assemble) {
-	if !a.warned[from] {
+// disagree notes that another process has another list, and says so once. If its address is in our list, it is l.
+func (a *Assembly) disagree(l *listed, from string, m *Assemble) {
+	if l != nil {
+		l.list = differs
+	}
+	if m.Kind == AssembleGreet {
+		a.onGreet(from, m)
+	}
+	if !a.warned[from] && len(a.warned) < maxWarned {
 		a.warned[from] = true
 		a.config.Logger.Error("another process was started with another list of addresses: no cluster can be founded with it",
 			"addr", m.Addr, "its", m.List, "ours", a.list())
@@ -348,7 +404,10 @@ var assembleHandlers = [assembleKinds]func(*Assembly, string, *Assemble){
 	AssemblePromise:  (*Assembly).onPromise,
 	AssembleAccept:   (*Assembly).onAccept,
 	AssembleAccepted: (*Assembly).onAccepted,
+	AssembleGreet:    (*Assembly).onGreet,
 }
+
+func (a *Assembly) onGreet(from string, _ *Assemble) { a.send(from, Assemble{Kind: AssembleGreeted}) }
 
 func (a *Assembly) onPrepare(from string, m *Assemble) {
 	if m.Ballot < a.promised {
@@ -385,7 +444,7 @@ func (a *Assembly) promise(addr string, accepted ballotValue) {
 // in time.
 func (a *Assembly) propose() {
 	n := len(a.promises)
-	if n < a.majority() || n < a.present() && a.now < a.begun+settleTime {
+	if n < a.majority() || a.disputed() || n < a.present() && a.now < a.begun+settleTime {
 		return
 	}
 	a.value = a.choose()

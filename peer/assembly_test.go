@@ -37,6 +37,7 @@ type attendee struct {
 	assembly *Assembly
 	cluster  string // once it is a member
 	value    *Founding
+	silent   bool // it is met, and says nothing
 }
 
 type letter struct {
@@ -59,11 +60,14 @@ func newHall(t *testing.T, seed uint64, n int) *hall {
 }
 
 // start starts a process at an address, instead of the one that was there.
-func (h *hall) start(addr string) *attendee {
+func (h *hall) start(addr string) *attendee { return h.startWith(addr, h.addrs) }
+
+// startWith starts one with a list of its own.
+func (h *hall) startWith(addr string, list []string) *attendee {
 	h.born++
 	p := &attendee{id: fmt.Sprintf("P%d", h.born), addr: addr}
 	a, err := NewAssembly(AssemblyConfig{
-		ID: p.id, Addr: addr, Addrs: h.addrs, Logger: h.log,
+		ID: p.id, Addr: addr, Addrs: list, Logger: h.log,
 		NewCluster: func() string { return fmt.Sprint("cluster-", p.id, "-", h.rand.Uint32()) },
 	})
 	assert.Equal(h.t, nil, err)
@@ -80,7 +84,7 @@ func (h *hall) turn() {
 		switch p := h.at[l.addr]; {
 		case l.at > h.now:
 			h.mail = append(h.mail, l)
-		case p == nil || h.mute[l.addr]:
+		case p == nil || p.silent || h.mute[l.addr]:
 		case p.cluster == "":
 			p.assembly.Take(l.note)
 			h.noteAccepted(p)
@@ -89,7 +93,7 @@ func (h *hall) turn() {
 		}
 	}
 	for _, addr := range h.addrs {
-		if p := h.at[addr]; p != nil && p.cluster == "" {
+		if p := h.at[addr]; p != nil && !p.silent && p.cluster == "" {
 			h.act(p)
 		}
 	}
@@ -265,14 +269,46 @@ func TestMemberIsJoinedInsteadOfFounding(t *testing.T) {
 	assert.Equal(t, 1, len(h.members))
 }
 
-func TestAnotherListIsRefused(t *testing.T) {
+// Lists are of five addresses. Whoever meets a process at an address of its list that has another list founds nothing.
+func TestListsThatDiffer(t *testing.T) {
+	few, more, crossing, elsewhere := []int{0, 1, 2}, []int{0, 1, 2, 3, 4}, []int{2, 3, 4}, []int{1, 7}
+	for _, c := range []struct {
+		name     string
+		lists    [][]int // by address
+		clusters int
+	}{
+		{"one has another", [][]int{few, elsewhere}, 0},
+		{"two and one", [][]int{few, few, {0, 2, 3}}, 0},
+		{"grown", [][]int{few, few, more, more, more}, 0},
+		{"grown, and all of the old ones are there", [][]int{few, few, few, more, more}, 1}, // those of the new one do not know that
+		{"crossing", [][]int{few, few, crossing, crossing, crossing}, 1},
+	} {
+		for seed := range seeds(24) {
+			h := newHall(t, seed, 5)
+			h.loss = []float64{0, 0.1, 0.2}[seed%3]
+			h.hasty = haste[seed/3%3]
+			for k, list := range c.lists {
+				var addrs []string
+				for _, l := range list {
+					addrs = append(addrs, fmt.Sprintf("host%d:1", l))
+				}
+				h.startWith(h.addrs[k], addrs)
+			}
+			h.until(2*time.Minute, func() bool { return false })
+			if len(h.members) != c.clusters {
+				t.Errorf("%s, seed %d: %v", c.name, seed, h.members)
+			}
+		}
+	}
+}
+
+// A process at an address of the list that has no list, because it only attaches, keeps nobody waiting for long.
+func TestProcessWithoutAList(t *testing.T) {
 	h := newHall(t, 1, 3)
 	h.start(h.addrs[0])
-	other := h.start(h.addrs[1])
-	var err error
-	other.assembly, err = NewAssembly(AssemblyConfig{ID: other.id, Addr: other.addr, Addrs: []string{other.addr, "elsewhere:1"}, Logger: h.log})
-	assert.Equal(t, nil, err)
-	assert.T(t, !h.until(5*time.Minute, func() bool { return h.at[h.addrs[0]].cluster != "" }))
+	h.start(h.addrs[1])
+	h.start(h.addrs[2]).silent = true
+	assert.T(t, h.until(20*time.Second, func() bool { return h.at[h.addrs[0]].cluster != "" && h.at[h.addrs[1]].cluster != "" }))
 }
 
 func TestBadLists(t *testing.T) {

@@ -90,6 +90,10 @@ const (
 	AssembleAccepted
 	// AssembleMember: I am a member of Cluster, so there is nothing to found.
 	AssembleMember
+	// AssembleGreet: this is my list, what is yours?
+	AssembleGreet
+	// AssembleGreeted answers AssembleGreet.
+	AssembleGreeted
 
 	assembleKinds
 )

@@ -39,6 +39,8 @@ var wireAssembleKinds = [assembleKinds]wire.PeerAssemble_Kind{
 	AssembleAccept:   wire.PeerAssemble_ACCEPT,
 	AssembleAccepted: wire.PeerAssemble_ACCEPTED,
 	AssembleMember:   wire.PeerAssemble_MEMBER,
+	AssembleGreet:    wire.PeerAssemble_GREET,
+	AssembleGreeted:  wire.PeerAssemble_GREETED,
 }
 
 // placeOf returns the index at which kind stands in kinds, or 0.

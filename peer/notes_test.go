@@ -32,6 +32,8 @@ func aNoteOfEach() []Note {
 		{Kind: Assembling, Assemble: &Assemble{Kind: AssembleAccept, Addr: "10.0.0.1:8046", List: list, Ballot: 4, Value: founding}},
 		{Kind: Assembling, Assemble: &Assemble{Kind: AssembleAccepted, Addr: "10.0.0.1:8046", List: list, Ballot: 4}},
 		{Kind: Assembling, Assemble: &Assemble{Kind: AssembleMember, Addr: "10.0.0.1:8046", Cluster: founding.Cluster}},
+		{Kind: Assembling, Assemble: &Assemble{Kind: AssembleGreet, Addr: "10.0.0.1:8046", List: list}},
+		{Kind: Assembling, Assemble: &Assemble{Kind: AssembleGreeted, Addr: "10.0.0.1:8046", List: list}},
 	}
 	for k := range notes {
 		notes[k].From, notes[k].To = testLink.From, testLink.To

@@ -66,9 +66,8 @@ func (n *Node) seek() error {
 	return nil
 }
 
-// want dials addresses, whoever is there.
-func (n *Node) want(addrs []string) {
-	var peers []link.Peer
+// want dials addresses, whoever is there, and these peers.
+func (n *Node) want(addrs []string, peers ...link.Peer) {
 	for _, addr := range addrs {
 		peers = append(peers, link.Peer{Addr: addr})
 	}
@@ -134,7 +133,13 @@ func (n *Node) assemble() error {
 	return nil
 }
 
-func (s *assembling) tick(now time.Duration) { s.assembly.Tick(now) }
+// tick also dials whoever speaks to us and is not listed: it may have to be told that its list is another one.
+func (s *assembling) tick(now time.Duration) {
+	if s.node.mail.changed {
+		s.node.want(s.node.config.Attach, s.node.mail.strangers()...)
+	}
+	s.assembly.Tick(now)
+}
 
 func (s *assembling) met(addr string, other link.Remote) {
 	other.Addr = addr
@@ -152,6 +157,7 @@ func (s *assembling) unreachable(addr string, err error) {
 
 func (s *assembling) receive(from link.Remote, r Received) {
 	s.node.mail.know(from)
+	s.node.mail.hear(from)
 	for _, note := range r.Notes {
 		s.assembly.Take(note)
 	}

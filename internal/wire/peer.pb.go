@@ -193,6 +193,8 @@ const (
 	PeerAssemble_ACCEPT   PeerAssemble_Kind = 3
 	PeerAssemble_ACCEPTED PeerAssemble_Kind = 4
 	PeerAssemble_MEMBER   PeerAssemble_Kind = 5
+	PeerAssemble_GREET    PeerAssemble_Kind = 6
+	PeerAssemble_GREETED  PeerAssemble_Kind = 7
 )
 
 // Enum value maps for PeerAssemble_Kind.
@@ -203,6 +205,8 @@ var (
 		3: "ACCEPT",
 		4: "ACCEPTED",
 		5: "MEMBER",
+		6: "GREET",
+		7: "GREETED",
 	}
 	PeerAssemble_Kind_value = map[string]int32{
 		"PREPARE":  1,
@@ -210,6 +214,8 @@ var (
 		"ACCEPT":   3,
 		"ACCEPTED": 4,
 		"MEMBER":   5,
+		"GREET":    6,
+		"GREETED":  7,
 	}
 )
 
@@ -1225,7 +1231,7 @@ const file_internal_wire_peer_proto_rawDesc = "" +
 	"\bPeerFile\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x10\n" +
 	"\x03rev\x18\x02 \x01(\x04R\x03rev\x12\x12\n" +
-	"\x04body\x18\x03 \x01(\fR\x04body\"\xb1\x02\n" +
+	"\x04body\x18\x03 \x01(\fR\x04body\"\xc9\x02\n" +
 	"\fPeerAssemble\x122\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1e.doozer.peer.PeerAssemble.KindR\x04kind\x12\x12\n" +
 	"\x04addr\x18\x02 \x01(\tR\x04addr\x12\x12\n" +
@@ -1233,7 +1239,7 @@ const file_internal_wire_peer_proto_rawDesc = "" +
 	"\x06ballot\x18\x04 \x01(\x04R\x06ballot\x12\x1a\n" +
 	"\baccepted\x18\x05 \x01(\x04R\baccepted\x12/\n" +
 	"\x05value\x18\x06 \x01(\v2\x19.doozer.peer.PeerFoundingR\x05value\x12\x18\n" +
-	"\acluster\x18\a \x01(\tR\acluster\"F\n" +
+	"\acluster\x18\a \x01(\tR\acluster\"^\n" +
 	"\x04Kind\x12\v\n" +
 	"\aPREPARE\x10\x01\x12\v\n" +
 	"\aPROMISE\x10\x02\x12\n" +
@@ -1241,7 +1247,9 @@ const file_internal_wire_peer_proto_rawDesc = "" +
 	"\x06ACCEPT\x10\x03\x12\f\n" +
 	"\bACCEPTED\x10\x04\x12\n" +
 	"\n" +
-	"\x06MEMBER\x10\x05\"n\n" +
+	"\x06MEMBER\x10\x05\x12\t\n" +
+	"\x05GREET\x10\x06\x12\v\n" +
+	"\aGREETED\x10\a\"n\n" +
 	"\fPeerFounding\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12.\n" +
 	"\x06voters\x18\x02 \x03(\v2\x16.doozer.peer.PeerVoterR\x06voters\x12\x14\n" +
