@@ -148,6 +148,17 @@ func NewAssembly(c AssemblyConfig) (*Assembly, error) {
 // Result returns how the assembly ended, or nil.
 func (a *Assembly) Result() *Outcome { return a.result }
 
+// Resume goes on with an assembly whose cluster could not be joined, with what was promised and accepted. Whoever is
+// there must be met again.
+func (a *Assembly) Resume() {
+	a.result, a.ballot, a.enough = nil, 0, 0
+	for k := range a.listed {
+		if l := &a.listed[k]; l.addr != a.config.Addr {
+			*l = listed{addr: l.addr}
+		}
+	}
+}
+
 // Ready returns what is to be sent, and forgets it.
 func (a *Assembly) Ready() []Note {
 	out := a.out

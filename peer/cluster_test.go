@@ -9,7 +9,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/bmizerany/assert"
+
+	"github.com/ha/doozerd/peer/link"
 	"github.com/ha/doozerd/store"
 )
 
@@ -67,7 +71,7 @@ func awaitChange(n *Node) {
 	}
 }
 
-func acceptPeers(l net.Listener, n *Node) {
+func acceptPeers(l net.Listener, n interface{ ServePeer(net.Conn, []byte) }) {
 	for {
 		conn, err := l.Accept()
 		if err != nil {
@@ -127,6 +131,56 @@ func TestNodeAttachesToThoseThatFoundTheirClusterLater(t *testing.T) {
 	case <-n.Joined():
 	case <-n.Done():
 		t.Fatal(n.Close())
+	}
+}
+
+// dying is a member that ends as soon as it is asked for something.
+type dying struct {
+	*link.Transport
+	asked chan struct{}
+	once  sync.Once
+}
+
+func (d *dying) Receive(link.Remote, []byte) { d.once.Do(func() { close(d.asked) }) }
+func (*dying) Met(string, link.Remote)       {}
+func (*dying) Lost(string)                   {}
+func (*dying) Unreachable(string, error)     {}
+
+// A node is about to join by a member that ends. Another process of the cluster comes at its address.
+func TestNodeWhoseMemberEndsLooksForTheClusterAgain(t *testing.T) {
+	for _, listed := range []bool{false, true} {
+		t.Run(fmt.Sprint("listed ", listed), func(t *testing.T) {
+			listeners, addrs := listen(t, 2)
+			config := Config{Addr: addrs[0], Secret: "secret", Logger: slog.New(slog.DiscardHandler)}
+			member, err := Start(config)
+			assert.Equal(t, nil, err)
+			t.Cleanup(func() { member.Close() })
+			first := &dying{asked: make(chan struct{})}
+			first.Transport, err = link.New(link.Config{
+				ID: "DYING", Addr: addrs[0], Name: member.config.Cluster, Cluster: func() string { return member.Status().Cluster }, Secret: "secret", Logger: config.Logger,
+			}, first)
+			assert.Equal(t, nil, err)
+			go acceptPeers(listeners[0], first)
+			attach := addrs[:1]
+			if listed {
+				attach = addrs
+			}
+			n := startAt(t, listeners[1], attach, io.Discard)
+			<-first.asked
+			listeners[0].Close()
+			first.Close()
+			again, err := net.Listen("tcp", addrs[0])
+			assert.Equal(t, nil, err)
+			t.Cleanup(func() { again.Close() })
+			go acceptPeers(again, member)
+			select {
+			case <-n.Joined():
+			case <-n.Done():
+				t.Fatal(n.Close())
+			case <-time.After(time.Minute):
+				t.Fatal("it does not join")
+			}
+		})
 	}
 }
 

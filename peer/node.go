@@ -23,6 +23,7 @@ type Node struct {
 
 	// Owned by the loop.
 	stage stage
+	again func() error // enters the stage in which a cluster is looked for
 	mail  *mail
 	start time.Time
 

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/ha/doozerd/peer/link"
@@ -16,13 +17,15 @@ type running struct {
 	core     *Core
 	wanted   uint64        // the core's changes when the links were last set
 	linkAt   time.Duration // when they are to be set again at the latest
+	fetched  time.Duration // when a part of the first snapshot came last
+	astray   bool          // who was to send it is gone
 	statusAt time.Duration
 	left     func() // to be called when nobody needs us any more
 }
 
 // run begins to be a member.
 func (n *Node) run(c *Core) {
-	s := &running{node: n, core: c}
+	s := &running{node: n, core: c, fetched: time.Since(n.start)}
 	n.stage = s
 	n.speak(c.Cluster())
 	c.Tick(time.Since(n.start))
@@ -39,25 +42,44 @@ func (s *running) tick(now time.Duration) {
 		s.statusAt = now + statusEvery
 		s.node.status.Store(s.core.Status())
 	}
+	if s.core.engine == nil && (s.astray || now-s.fetched > joinPatience) {
+		s.node.speak(Unfounded)
+		s.node.enter(s.node.again())
+	}
 }
+
+// joinPatience is how long the first member that was found may take for each part of a first snapshot. Then the cluster is
+// looked for anew.
+const joinPatience = 10 * time.Second
 
 // statusEvery is how often the status that others read is made.
 const statusEvery = 250 * time.Millisecond
 
-func (s *running) status() *Status           { return s.core.Status() }
-func (s *running) propose(p proposal)        { s.core.propose(p) }
-func (s *running) lost(id string)            { s.core.Lost(id) }
-func (s *running) unreachable(string, error) {}
+func (s *running) status() *Status                  { return s.core.Status() }
+func (s *running) propose(p proposal)               { s.core.propose(p) }
+func (s *running) unreachable(addr string, _ error) { s.astray = s.astray || s.isVia(addr) }
+
+func (s *running) lost(id string) {
+	s.core.Lost(id)
+	s.astray = s.astray || contains(s.core.vias, id)
+}
 
 func (s *running) met(addr string, other link.Remote) {
+	s.astray = s.astray || s.isVia(addr) && !contains(s.core.vias, other.ID)
 	if other.Cluster == "" || other.Cluster == s.core.Cluster() {
 		s.node.mail.hear(link.Remote{ID: other.ID, Addr: addr})
 		s.core.Met(addr, other.ID)
 	}
 }
 
+// isVia reports whether addr is that of a member to fetch a first snapshot from.
+func (s *running) isVia(addr string) bool {
+	return slices.ContainsFunc(s.core.vias, func(id string) bool { return s.node.mail.addrs[id] == addr })
+}
+
 func (s *running) receive(from link.Remote, r Received) {
 	s.node.mail.hear(from)
+	s.fetched = s.core.raw
 	for _, m := range r.Messages {
 		s.core.Step(m)
 	}

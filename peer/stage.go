@@ -3,6 +3,7 @@ package peer
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,14 +57,22 @@ type seeking struct {
 	failed  map[string]error // by address
 	since   time.Duration
 	begun   bool
+	again   bool // a member was found before, and ended
 	early   bool // somebody answers who has no cluster yet
 	againAt time.Duration
 }
 
 func (n *Node) seek() error {
-	n.stage = &seeking{idle: idle{n}, failed: map[string]error{}}
-	n.want(n.config.Attach)
+	n.stage = &seeking{idle: idle{n}, failed: map[string]error{}, again: n.again != nil}
+	n.again = n.seek
+	n.wantAnew()
 	return nil
+}
+
+// wantAnew dials all addresses to attach to, those that are connected too: each will tell who is there.
+func (n *Node) wantAnew() {
+	n.links.Want(nil)
+	n.want(n.config.Attach)
 }
 
 // want dials addresses, whoever is there, and these peers.
@@ -80,10 +89,13 @@ func (s *seeking) tick(now time.Duration) {
 	}
 	if s.early && now >= s.againAt {
 		s.early, s.againAt = false, now+seekAgain
-		s.node.links.Want(nil)
-		s.node.want(s.node.config.Attach)
+		s.node.wantAnew()
 	}
-	if now-s.since > seekPatience {
+	switch {
+	case now-s.since <= seekPatience:
+	case s.allFailed():
+		s.node.err = s.failure()
+	default:
 		s.node.err = fmt.Errorf("%w at %s: the nodes there have not joined a cluster themselves", ErrNoMember, strings.Join(s.node.config.Attach, ", "))
 	}
 }
@@ -98,21 +110,26 @@ func (s *seeking) met(addr string, other link.Remote) {
 	s.early = true
 }
 
-// unreachable gives up when every address has failed.
+// unreachable gives up when every address has failed. Where a member was found before, it takes longer.
 func (s *seeking) unreachable(addr string, err error) {
 	s.failed[addr] = err
+	if !s.again && s.allFailed() {
+		s.node.err = s.failure()
+	}
+}
+
+func (s *seeking) allFailed() bool {
+	return !slices.ContainsFunc(s.node.config.Attach, func(addr string) bool { return s.failed[addr] == nil })
+}
+
+// failure says why no address leads to a member.
+func (s *seeking) failure() (err error) {
 	for _, addr := range s.node.config.Attach {
-		if s.failed[addr] == nil {
-			return
+		if err = s.failed[addr]; errors.Is(err, link.ErrName) {
+			return fmt.Errorf("%w answers at %s: %w", ErrStranger, addr, err)
 		}
 	}
-	for _, addr := range s.node.config.Attach {
-		if err := s.failed[addr]; errors.Is(err, link.ErrName) {
-			s.node.err = fmt.Errorf("%w answers at %s: %w", ErrStranger, addr, err)
-			return
-		}
-	}
-	s.node.err = fmt.Errorf("%w at %s: %w", ErrNoMember, strings.Join(s.node.config.Attach, ", "), err)
+	return fmt.Errorf("%w at %s: %w", ErrNoMember, strings.Join(s.node.config.Attach, ", "), err)
 }
 
 func (s *seeking) flush() {}
@@ -128,9 +145,13 @@ func (n *Node) assemble() error {
 	if err != nil {
 		return err
 	}
-	n.stage = &assembling{idle{n}, a}
-	n.want(n.config.Attach)
-	return nil
+	n.again = func() error {
+		a.Resume()
+		n.stage = &assembling{idle{n}, a}
+		n.wantAnew()
+		return nil
+	}
+	return n.again()
 }
 
 // tick also dials whoever speaks to us and is not listed: it may have to be told that its list is another one.
