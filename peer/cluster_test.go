@@ -184,6 +184,20 @@ func TestNodeWhoseMemberEndsLooksForTheClusterAgain(t *testing.T) {
 	}
 }
 
+// A cluster is about to be founded by three. While nothing is written yet, two of them end: at the one's address comes
+// another process, at the other's nobody.
+func TestFounderThatIsLeftAloneEnds(t *testing.T) {
+	listeners, addrs := listen(t, 4)
+	n := startAt(t, listeners[0], addrs[:3], io.Discard)
+	n.order(func() {
+		n.enter(n.foundCluster(Founding{Cluster: "NEW", Voters: []Voter{{n.ID(), addrs[0]}, {"B", addrs[1]}, {"C", addrs[2]}}, Slots: 3}))
+	})
+	startAt(t, listeners[1], addrs[:3], io.Discard)
+	listeners[2].Close()
+	<-n.Done()
+	assert.Equal(t, ErrUnfounded, n.Close())
+}
+
 // BenchmarkCluster measures three voters in one process, on real sockets, with writers at all of them that wait for each
 // answer.
 func BenchmarkCluster(b *testing.B) {

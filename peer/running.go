@@ -8,6 +8,10 @@ import (
 	"github.com/ha/doozerd/peer/link"
 )
 
+// ErrUnfounded: a cluster was about to be founded, and most of its first voters ended before it was. Nothing was ever
+// written in it.
+var ErrUnfounded = errors.New("most of those who were founding the cluster have ended")
+
 // ErrMajority reports an escape where there is nothing to escape from.
 var ErrMajority = errors.New("a majority of the voters answers")
 
@@ -20,12 +24,13 @@ type running struct {
 	fetched  time.Duration // when a part of the first snapshot came last
 	astray   bool          // who was to send it is gone
 	statusAt time.Duration
-	left     func() // to be called when nobody needs us any more
+	ended    map[string]bool // addresses at which another process was met, or none
+	left     func()          // to be called when nobody needs us any more
 }
 
 // run begins to be a member.
 func (n *Node) run(c *Core) {
-	s := &running{node: n, core: c, fetched: time.Since(n.start)}
+	s := &running{node: n, core: c, ended: map[string]bool{}, fetched: time.Since(n.start)}
 	n.stage = s
 	n.speak(c.Cluster())
 	c.Tick(time.Since(n.start))
@@ -55,9 +60,34 @@ const joinPatience = 10 * time.Second
 // statusEvery is how often the status that others read is made.
 const statusEvery = 250 * time.Millisecond
 
-func (s *running) status() *Status                  { return s.core.Status() }
-func (s *running) propose(p proposal)               { s.core.propose(p) }
-func (s *running) unreachable(addr string, _ error) { s.astray = s.astray || s.isVia(addr) }
+func (s *running) status() *Status    { return s.core.Status() }
+func (s *running) propose(p proposal) { s.core.propose(p) }
+
+func (s *running) unreachable(addr string, err error) {
+	s.astray = s.astray || s.isVia(addr)
+	if errors.Is(err, link.ErrNobody) {
+		s.founderEnded(addr)
+	}
+}
+
+// founderEnded notes that a process that was founding the cluster with us, if there was one at addr, has ended. Without a
+// majority of them nothing can ever be decided. Whoever was restarted would wait for us, and we for those before it.
+func (s *running) founderEnded(addr string) {
+	f := s.core.founding
+	if f == nil {
+		return
+	}
+	s.ended[addr] = true
+	gone := 0
+	for _, v := range f.Voters {
+		if s.ended[v.Addr] {
+			gone++
+		}
+	}
+	if len(f.Voters)-gone < len(f.Voters)/2+1 {
+		s.node.err = ErrUnfounded
+	}
+}
 
 func (s *running) lost(id string) {
 	s.core.Lost(id)
@@ -66,6 +96,9 @@ func (s *running) lost(id string) {
 
 func (s *running) met(addr string, other link.Remote) {
 	s.astray = s.astray || s.isVia(addr) && !contains(s.core.vias, other.ID)
+	if f := s.core.founding; f != nil && !slices.Contains(f.Voters, Voter{other.ID, addr}) {
+		s.founderEnded(addr)
+	}
 	if other.Cluster == "" || other.Cluster == s.core.Cluster() {
 		s.node.mail.hear(link.Remote{ID: other.ID, Addr: addr})
 		s.core.Met(addr, other.ID)

@@ -30,9 +30,21 @@ type daemon struct {
 	pages   net.Listener // nil if there is no WebView
 }
 
-// serve runs a node until ctx ends or it fails. Whatever can go wrong on this
-// machine is tried before any other is asked.
+// serve runs a node until ctx ends or it fails. If it was left alone while a cluster was being founded, another one begins
+// in its place.
 func serve(ctx context.Context, o *options, log *slog.Logger) error {
+	for {
+		err := serveOne(ctx, o, log)
+		if !errors.Is(err, peer.ErrUnfounded) {
+			return err
+		}
+		log.Warn("beginning anew", "cause", err)
+	}
+}
+
+// serveOne is one node from its start to its end. Whatever can go wrong on this
+// machine is tried before any other is asked.
+func serveOne(ctx context.Context, o *options, log *slog.Logger) error {
 	d := &daemon{options: o, log: log, id: peer.NewID()}
 	var err error
 	if d.keys, err = o.loadKeys(); err != nil {
