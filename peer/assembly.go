@@ -96,6 +96,7 @@ type listed struct {
 	since   time.Duration // when that was met
 	refused bool          // nobody listens there
 	missing time.Duration // since when it neither answers nor refuses
+	cause   error         // why; nil is not known
 }
 
 // An opinion is how another process's list compares with ours.
@@ -195,9 +196,12 @@ func (a *Assembly) Refused(addr string) {
 }
 
 // Missed says that addr did not answer.
-func (a *Assembly) Missed(addr string) {
+func (a *Assembly) Missed(addr string) { a.Failed(addr, nil) }
+
+// Failed says why who is at addr cannot be asked.
+func (a *Assembly) Failed(addr string, cause error) {
 	if l := a.at(addr); l != nil && addr != a.config.Addr && l.missing == 0 {
-		l.id, l.refused, l.missing = "", false, max(a.now, 1)
+		l.id, l.refused, l.missing, l.cause = "", false, max(a.now, 1), cause
 	}
 }
 
@@ -295,8 +299,8 @@ func (a *Assembly) warn(l listed) {
 		return
 	}
 	a.warned[l.addr] = true
-	a.config.Logger.Warn("an address of the list does not answer: it may have the data of a running cluster, so no new one is founded",
-		"addr", l.addr, "for", a.config.Patience)
+	a.config.Logger.Warn("an address of the list cannot be asked: it may have the data of a running cluster, so no new one is founded",
+		"addr", l.addr, "cause", l.cause, "for", a.config.Patience)
 }
 
 func (a *Assembly) majority() int { return len(a.listed)/2 + 1 }

@@ -289,7 +289,11 @@ func (c *Core) voters() []string {
 	before := c.roster.voters
 	c.roster = rosterOf(c.store.Snapshot())
 	c.dutyAt = c.now
-	if before != nil && !slices.Equal(before, c.roster.voters) {
+	switch {
+	case before == nil || slices.Equal(before, c.roster.voters):
+	case len(c.roster.voters) == 0:
+		c.log.Warn("no slot names a member: the last voters go on", "rev", c.store.Snapshot().Rev(), "voters", c.engine.Voters())
+	default:
 		c.log.Info("voters changed", "rev", c.store.Snapshot().Rev(), "voters", c.roster.voters, "before", before)
 	}
 	if c.escaping {

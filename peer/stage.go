@@ -172,7 +172,7 @@ func (s *assembling) unreachable(addr string, err error) {
 	if errors.Is(err, link.ErrNobody) {
 		s.assembly.Refused(addr)
 	} else {
-		s.assembly.Missed(addr)
+		s.assembly.Failed(addr, err)
 	}
 }
 

@@ -161,7 +161,8 @@ func (t *Transport) wake(addr string) {
 // refused tells of a connection that did not become a link.
 func (t *Transport) refused(in *incoming, err error) {
 	n := t.counts.refused.Add(1)
-	if t.ctx.Err() == nil && t.tell.now(kindOf(err)) {
+	ordinary := errors.Is(err, ErrOther) || errors.Is(err, ErrGone) // where a process was restarted, or gave up
+	if t.ctx.Err() == nil && !ordinary && t.tell.now(kindOf(err)) {
 		t.config.Logger.Warn("peer refused", "from", in.conn.RemoteAddr(), "cause", err, "refused", n)
 	}
 }
