@@ -8,8 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/ha/doozerd/client"
 )
@@ -114,5 +117,13 @@ func (m *memberStatus) row(w io.Writer) {
 		heard = fmt.Sprintf("%v ago", m.Silence.Round(time.Millisecond))
 	}
 	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-		star, m.ID, cmp.Or(m.Addr, "-"), role, cmp.Or(m.Slot, "-"), rev, lag, trip, heard, cmp.Or(m.Version, "-"))
+		star, m.ID, cell(m.Addr), role, cell(m.Slot), rev, lag, trip, heard, cell(m.Version))
+}
+
+// cell is what anybody may have written to a file, as one word in a table.
+func cell(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+		text = strconv.QuoteToGraphic(text)
+	}
+	return cmp.Or(text, "-")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -249,6 +250,8 @@ const sayLookingAfter = 2 * time.Second
 
 // attachError says what to do about a node that found no cluster.
 func attachError(err error) error {
+	var authority *tls.CertificateVerificationError
+	var plain tls.RecordHeaderError
 	switch {
 	case errors.Is(err, peer.ErrAssembly):
 		return fmt.Errorf("-a: %w: list the voters, which are nine at most, the same everywhere", err)
@@ -256,6 +259,14 @@ func attachError(err error) error {
 		return fmt.Errorf("-a: %w: give the name of its cluster with -c, or another address", err)
 	case errors.Is(err, link.ErrSecret):
 		return fmt.Errorf("-a: %w: give the same secret to all members", err)
+	case errors.Is(err, link.ErrCertificate):
+		return fmt.Errorf("-a: %w: give a certificate for the host of -l, signed by the authority that the members trust, to -tlscert", err)
+	case errors.As(err, &authority):
+		return fmt.Errorf("-a: %w: give the authority that signs the members' certificates to -tlsca, and the hosts that these are for to -a", err)
+	case errors.As(err, &plain):
+		return fmt.Errorf("-a: %w: give -tlscert to all members, or to none", err)
+	case errors.Is(err, link.ErrGone):
+		return fmt.Errorf("-a: %w: if the members there speak TLS, give -tlscert, or else the address of one that runs", err)
 	case errors.Is(err, peer.ErrNoMember):
 		return fmt.Errorf("-a: %w: start one there first, or give the address of one that runs", err)
 	}
