@@ -252,6 +252,7 @@ const sayLookingAfter = 2 * time.Second
 func attachError(err error) error {
 	var authority *tls.CertificateVerificationError
 	var plain tls.RecordHeaderError
+	var alert *net.OpError // what TLS calls an error that the other side has sent
 	switch {
 	case errors.Is(err, peer.ErrAssembly):
 		return fmt.Errorf("-a: %w: list the voters, which are nine at most, the same everywhere", err)
@@ -259,7 +260,7 @@ func attachError(err error) error {
 		return fmt.Errorf("-a: %w: give the name of its cluster with -c, or another address", err)
 	case errors.Is(err, link.ErrSecret):
 		return fmt.Errorf("-a: %w: give the same secret to all members", err)
-	case errors.Is(err, link.ErrCertificate):
+	case errors.Is(err, link.ErrCertificate), errors.As(err, &alert) && alert.Op == "remote error":
 		return fmt.Errorf("-a: %w: give a certificate for the host of -l, signed by the authority that the members trust, to -tlscert", err)
 	case errors.As(err, &authority):
 		return fmt.Errorf("-a: %w: give the authority that signs the members' certificates to -tlsca, and the hosts that these are for to -a", err)
