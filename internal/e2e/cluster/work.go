@@ -1,12 +1,16 @@
 package cluster
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
+	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +33,7 @@ type Work struct {
 	follow  sync.WaitGroup
 	number  atomic.Int64 // of the last body
 	watches []*watch
+	from    int64 // rev from which the watches see all
 
 	mu      sync.Mutex
 	history []*operation
@@ -72,6 +77,10 @@ func (c *Cluster) Work(hosts int) (*Work, error) {
 			w.cancel()
 			return nil, err
 		}
+	}
+	if err := w.watchByCommand(); err != nil {
+		w.cancel()
+		return nil, err
 	}
 	for k := range workers {
 		w.clients.Go(func() { w.client(k) })
@@ -122,6 +131,7 @@ func (w *Work) watch(k int) error {
 	if err != nil {
 		return err
 	}
+	w.from = rev
 	w.follow.Go(func() {
 		defer cl.Close()
 		for e, err := range cl.Watch(w.ctx, w.dir+"/*", rev) {
@@ -129,6 +139,53 @@ func (w *Work) watch(k int) error {
 		}
 	})
 	return nil
+}
+
+// watchByCommand begins the watch of a person: doozer watch.
+func (w *Work) watchByCommand() error {
+	cmd := exec.CommandContext(w.ctx, w.cluster.bins.Doozer, "-a", "doozer:?ca="+strings.Join(w.cluster.Addrs(w.hosts), "&ca="), "-r", fmt.Sprint(w.from), "watch", w.dir+"/*")
+	cmd.Env = append(e2e.Environ(), w.cluster.Env...)
+	said := new(strings.Builder)
+	cmd.Stderr = said
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return fmt.Errorf("doozer watch: %w", err)
+	}
+	f := &watch{changed: make(chan struct{})}
+	w.watches = append(w.watches, f)
+	w.follow.Go(func() {
+		for r := bufio.NewReader(out); ; {
+			e, err := printed(r)
+			if err != nil {
+				err = fmt.Errorf("doozer watch ended: %w, %w: %s", err, cmd.Wait(), said)
+			}
+			if f.take(e, err); err != nil {
+				return
+			}
+		}
+	})
+	return nil
+}
+
+// printed reads one event as doozer watch prints it: a line with path, rev, what was done and the length of the body, and then
+// the body.
+func printed(r *bufio.Reader) (e client.Event, err error) {
+	line, err := r.ReadString('\n')
+	if err != nil {
+		return e, err
+	}
+	var did string
+	var size int
+	if _, err := fmt.Sscanf(line, "%s %d %s %d\n", &e.Path, &e.Rev, &did, &size); err != nil || did != "set" {
+		return e, fmt.Errorf("not the event of a set: %q (%w)", line, err)
+	}
+	body := make([]byte, size+1) // and the end of its line
+	_, err = io.ReadFull(r, body)
+	e.Body = body[:size]
+	return e, err
 }
 
 func (f *watch) take(e client.Event, err error) {
@@ -382,7 +439,8 @@ func setWhenWritable(ctx context.Context, cl *client.Client, o *operation) (rev 
 		if err == nil {
 			_, err = cl.Wait(ctx, "/**", now+1)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, client.ErrTooLate) { // it took a snapshot meanwhile
+
 			return 0, err
 		}
 	}
