@@ -42,10 +42,10 @@ type Core struct {
 	witness   witness
 	source    source
 	fetching  *fetching
-	vias      []string          // members to fetch a first snapshot from
-	met       map[string]string // id, by address that was dialled
-	lost      bool              // the majority, as was told last
-	gone      map[string]bool   // whose link was closed by its kernel, and who was not heard since
+	vias      []string                 // members to fetch a first snapshot from
+	met       map[string]string        // id, by address that was dialled
+	lost      bool                     // the majority, as was told last
+	gone      map[string]time.Duration // when the link of those was closed by its kernel who were not heard since
 
 	out     Output // being gathered
 	spare   Output // the one that the last Ready lent out
@@ -122,7 +122,7 @@ func newCore(config Config, cluster string) (*Core, error) {
 		pulseAt:   config.Pulse,
 		witness:   newWitness(),
 		met:       map[string]string{},
-		gone:      map[string]bool{},
+		gone:      map[string]time.Duration{},
 	}, nil
 }
 
@@ -182,7 +182,7 @@ func (c *Core) Step(m consensus.Message) {
 	if c.engine == nil {
 		return
 	}
-	if len(c.gone) > 0 {
+	if at, ok := c.gone[m.From]; ok && c.now-at >= c.config.FillDelay { // what was under way by then proves nothing
 		delete(c.gone, m.From)
 	}
 	c.engine.Step(m)
@@ -222,7 +222,7 @@ func (c *Core) Met(addr, id string) {
 // Lost says that the other side's kernel closed the link to id: that process is gone.
 func (c *Core) Lost(id string) {
 	if c.engine != nil && len(c.gone) < MaxMembers {
-		c.gone[id] = true
+		c.gone[id] = c.now
 		c.engine.Suspect(id)
 	}
 }

@@ -1,6 +1,8 @@
 package peer
 
 import (
+	"slices"
+
 	"github.com/ha/doozerd/store"
 )
 
@@ -29,7 +31,7 @@ func (c *Core) leave(v *view) {
 	case !l.on || l.done:
 	case v.voter:
 		c.giveSlot(v)
-	case c.remaining(v) == 0:
+	case c.othersGone(v):
 		l.done = true // nobody is left to hand over to
 	case c.successorsApplied(v) < len(v.voters)/2+1:
 		// What we accepted may be all that is left of a decision until they have it.
@@ -55,11 +57,28 @@ func (c *Core) giveSlot(v *view) {
 // remaining returns how many of the other voters are heard.
 func (c *Core) remaining(v *view) (n int) {
 	for _, id := range v.voters {
-		if id != c.config.ID && !c.gone[id] && c.engine.Silence(id) < aliveWithin*c.config.FillDelay {
+		if id != c.config.ID && !c.isGone(id) && !c.isQuiet(id) {
 			n++
 		}
 	}
 	return n
+}
+
+// othersGone reports whether the processes of all other voters have ended. Those that are merely silent may be cut off from us, and
+// have nobody but us to find out from what was decided.
+func (c *Core) othersGone(v *view) bool {
+	return !slices.ContainsFunc(v.voters, func(id string) bool { return id != c.config.ID && !(c.isGone(id) && c.isQuiet(id)) })
+}
+
+// isGone reports whether the kernel of id's host has closed its link.
+func (c *Core) isGone(id string) bool {
+	_, gone := c.gone[id]
+	return gone
+}
+
+// isQuiet reports whether id is silent for longer than a voter that lives may be.
+func (c *Core) isQuiet(id string) bool {
+	return c.engine.Silence(id) >= aliveWithin*c.config.FillDelay
 }
 
 // aliveWithin is how long a voter may be silent and still be thought alive, in fill delays.

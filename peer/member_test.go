@@ -224,6 +224,18 @@ func TestLeaveOneAfterTheOther(t *testing.T) {
 	assert.Equal(t, "1", r.file("C", "/x"))
 }
 
+// It may be that only it and those that are left, together, can find out what was decided.
+func TestLeavingVoterThatIsCutOffStays(t *testing.T) {
+	r := founded(t, 4, 4)
+	r.cores["A"].Leave()
+	r.until("A is no voter", 5*time.Second, func() bool { return !slices.Contains(r.cores["B"].engine.Voters(), "A") })
+	r.cut["A"] = true
+	r.run(5 * time.Second)
+	assert.T(t, !r.cores["A"].Left())
+	r.cut["A"] = false
+	r.until("A may go", 5*time.Second, r.cores["A"].Left)
+}
+
 func TestLeaveAllAtOnce(t *testing.T) {
 	for n := 1; n <= 5; n++ {
 		r := founded(t, n, n)
