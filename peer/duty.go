@@ -206,11 +206,27 @@ func (c *Core) keepStanding(v *view) {
 	if !v.voter || c.founding != nil || len(v.roster.voters) > 0 || !isRegistered(v.tree, c.config.ID) {
 		return
 	}
-	path := slotPath(slices.Index(v.voters, c.config.ID))
-	if revOf(v.tree, path) == store.Dir {
-		path = calDir + c.config.ID
-	}
+	path := c.standingSlot(v)
 	c.request(store.Mutation{Op: store.Set, Path: path, Guard: max(revOf(v.tree, path), store.Missing), Body: []byte(c.config.ID)})
+}
+
+// standingSlot returns the slot for a voter that stands and is named in none: of those that name nobody who stands, another one for each.
+// Whoever stands and is named needs only to register again.
+func (c *Core) standingSlot(v *view) string {
+	open := slices.DeleteFunc(slices.Clone(v.roster.slots), func(l slot) bool { return contains(v.voters, l.id) })
+	place := 0
+	for _, id := range v.voters[:slices.Index(v.voters, c.config.ID)] {
+		if _, named := v.roster.slotOf(id); !named {
+			place++
+		}
+	}
+	if place < len(open) {
+		return open[place].path
+	}
+	if path := slotPath(len(v.roster.slots) + place); revOf(v.tree, path) == store.Missing {
+		return path
+	}
+	return calDir + c.config.ID
 }
 
 // takeSlot makes an observer a voter, if a slot is free. Observers that wait together try different slots.

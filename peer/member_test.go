@@ -198,6 +198,57 @@ func TestNonsenseInSlotsHaltsNobody(t *testing.T) {
 	}
 }
 
+// One voter that stands lost its slot, the others their registrations. Nobody takes the slot of somebody who stands.
+func TestVoterThatStandsTakesNobodysSlot(t *testing.T) {
+	r := founded(t, 3, 3)
+	write := func(m store.Mutation) {
+		m.Guard = store.Clobber
+		r.cores["A"].Propose(m.Append(nil), func(store.Event, error) {})
+	}
+	write(store.Mutation{Op: store.Set, Path: slotPath(0), Body: []byte("C")}) // both in one batch, so that nobody is out
+	write(store.Mutation{Op: store.Set, Path: slotPath(2), Body: []byte("A")})
+	r.until("A and C have each other's slots", time.Second, func() bool { return r.file("B", slotPath(2)) == "A" })
+	write(store.Mutation{Op: store.Set, Path: slotPath(0)})
+	write(store.Mutation{Op: store.Del, Path: nodePath("A", addrFile)})
+	write(store.Mutation{Op: store.Del, Path: nodePath("B", addrFile)})
+	r.until("C has lost its slot", time.Second, func() bool { return r.file("B", slotPath(0)) == "" })
+	r.until("all are back", 5*time.Second, func() bool { return len(r.cores["C"].roster.voters) == 3 && r.cores["C"].Writable() })
+	for k, id := range []string{"C", "B", "A"} {
+		assert.Equal(t, id, r.file("B", slotPath(k)))
+	}
+	r.check()
+}
+
+// Whoever is evicted and whoever comes in its place: what is written of slots has the rev seen as its guard, so that it fails if
+// somebody was faster.
+func TestSlotsChangeByTheRevSeen(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.join("D", "10.0.0.4:1", "A")
+	r.run(time.Second)
+	r.cut["C"] = true
+	seen := 0
+	r.until("D is a voter", 10*time.Second, func() bool {
+		for _, id := range []string{"A", "B"} {
+			seen += guarded(t, r.cores[id])
+		}
+		return slices.Equal(r.cores["A"].engine.Voters(), []string{"A", "B", "D"})
+	})
+	assert.T(t, seen > 0)
+}
+
+// guarded counts the changes of slots that c has under way, and looks at their guards.
+func guarded(t *testing.T, c *Core) (n int) {
+	t.Helper()
+	for _, p := range c.proposals.waiting {
+		m, err := store.DecodeMutation(p.mutation)
+		if err == nil && strings.HasPrefix(m.Path, calDir) {
+			n++
+			assert.T(t, m.Guard >= store.Missing && m.Guard <= revOf(c.store.Snapshot(), m.Path), m)
+		}
+	}
+	return n
+}
+
 func TestLeavingVoterHandsOver(t *testing.T) {
 	r := founded(t, 3, 3)
 	r.join("D", "10.0.0.4:1", "A")
