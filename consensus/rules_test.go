@@ -64,6 +64,20 @@ func TestSuggestionIsRepeatedToThoseThatDidNotAnswer(t *testing.T) {
 	assert.Equal(t, []string{"c", "d", "e"}, to)
 }
 
+func TestFillIsRepeatedToThoseThatDidNotAnswer(t *testing.T) {
+	e := lone(t, "a", "b", "c", "d", "e")
+	e.needs(1) // it is b's
+	assert.Equal(t, 4, len(passes(e, 0, delay+delay/2, Prepare)))
+	f := e.stallOf("b").fill
+	e.Step(Message{Kind: Promise, From: "c", To: "a", Owner: "b", Range: f.span(), Ballot: f.ballot})
+	var to []string
+	for _, m := range passes(e, delay+delay/2, 2*delay+delay/2, Prepare) {
+		assert.Equal(t, f.span(), m.Range)
+		to = append(to, m.To)
+	}
+	assert.Equal(t, []string{"b", "d", "e"}, to)
+}
+
 func TestResendsBackOff(t *testing.T) {
 	e := lone(t)
 	assert.Equal(t, nil, e.Propose(1, []byte("x")))
@@ -117,6 +131,59 @@ func TestFillerOfAHigherBallotIsNotDisturbed(t *testing.T) {
 	assert.T(t, fill != nil)
 	e.Step(Message{Kind: Prepare, From: "c", To: "a", Owner: "b", Range: one(1), Ballot: fill.ballot - 1})
 	assert.T(t, e.stallOf("b").fill == fill)
+}
+
+func TestFillEndsWhereVotersChange(t *testing.T) {
+	e := lone(t)
+	skipAll(e, 1)
+	e.Ready()
+	e.Applied(1, []string{"a", "aa", "b"}) // from 17 on, which is b's as well
+	e.needs(17)
+	spans := map[Range]bool{}
+	for _, m := range passes(e, 0, 2*delay, Prepare) {
+		if m.Owner == "b" {
+			spans[m.Range] = true
+		}
+	}
+	assert.Equal(t, map[Range]bool{{4, 17}: true}, spans)
+}
+
+// All are heard, and nobody decides: whoever prepared these instances may be gone.
+func TestHeardOwnerIsFilledAfterAll(t *testing.T) {
+	e := lone(t)
+	assert.Equal(t, nil, e.Propose(1, []byte("x"))) // at 3; 1 is b's and 2 is c's
+	filled := map[string]bool{}
+	for now := time.Duration(0); now < 4*fillAnyway*delay; now += 10 * time.Millisecond {
+		e.Tick(now)
+		hears(e, "b")
+		hears(e, "c")
+		for _, m := range said(e, Prepare) {
+			assert.T(t, now >= fillAnyway*delay/2, now)
+			filled[m.Owner] = true
+		}
+	}
+	assert.Equal(t, map[string]bool{"a": true, "b": true, "c": true}, filled)
+}
+
+func TestSkipIsNotInferred(t *testing.T) {
+	e := lone(t) // c owns 2, 5, 8
+	e.Step(Message{Kind: Suggest, From: "c", To: "a", Owner: "c", Range: one(8), Batch: Batch{"c", 2, [][]byte{{1}}}, Skip: Range{4, 8}})
+	assert.T(t, e.window.at(5).learner.decided)
+	assert.T(t, !e.window.at(2).learner.decided)
+}
+
+// Rejected and prepared is not lost: the batch may be chosen yet, by the filler's own hand.
+func TestRejectedBatchIsNotLost(t *testing.T) {
+	e := lone(t)
+	assert.Equal(t, nil, e.Propose(1, []byte("x")))
+	i := said(e, Suggest)[0].Range
+	e.Step(Message{Kind: Reject, From: "b", To: "a", Owner: "a", Range: i, Ballot: 4})
+	e.Step(Message{Kind: Prepare, From: "b", To: "a", Owner: "a", Range: i, Ballot: 4})
+	assert.Equal(t, 0, len(said(e, Suggest)))
+	e.Step(Message{Kind: Decided, From: "b", To: "a", Owner: "a", Range: i})
+	again := said(e, Suggest)
+	assert.Equal(t, 2, len(again)) // to b and c
+	assert.T(t, again[0].Range.Lo > i.Lo)
 }
 
 func TestPreparedOwnerGoesOnBeyond(t *testing.T) {
