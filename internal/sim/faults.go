@@ -277,6 +277,11 @@ func (w *world) drill() {
 		w.drillMembers()
 		return
 	}
+	if aim := aimedDrills[w.plan.drill]; aim != nil {
+		w.trace("drill: %s", w.plan.drill)
+		aim(w)
+		return
+	}
 	victim := w.someone()
 	v, all := []string{victim.id}, w.ids()
 	w.trace("drill: %s %s", victim.id, w.plan.drill)

@@ -25,7 +25,7 @@ type frames struct {
 
 // copied is one copy of a frame under way.
 type copied struct {
-	sent   mail   // what the frame holds
+	sent   *mail  // what the frame holds
 	body   []byte // nobody else's
 	spoilt string // how, or "" if it is as it was sent
 }
@@ -41,9 +41,9 @@ func (f *frames) clone(body []byte) []byte {
 func (f *frames) release(body []byte) { f.spare = append(f.spare, body[:0]) }
 
 // sendFrame sends m as the body of a frame.
-func (n *node) sendFrame(m mail, to *node) {
+func (n *node) sendFrame(m *mail, to *node) {
 	if err := n.encode(m); err != nil {
-		n.w.fail("%v cannot be sent: %v", &m, err)
+		n.w.fail("%v cannot be sent: %v", m, err)
 		return
 	}
 	for d := range n.w.network.arrivals(m.from, m.to, n.slow+to.slow) {
@@ -56,7 +56,7 @@ func (n *node) sendFrame(m mail, to *node) {
 }
 
 // encode makes n.body the frame of m.
-func (n *node) encode(m mail) (err error) {
+func (n *node) encode(m *mail) (err error) {
 	if m.note != nil {
 		n.body, err = appendNote(n.body[:0], m.cluster, m.note)
 		return err
@@ -82,7 +82,7 @@ func appendNote(dst []byte, cluster string, note *peer.Note) ([]byte, error) {
 }
 
 // spoil lets a copy of a frame arrive damaged, or at the wrong node.
-func (w *world) spoil(m mail, body []byte, to *node, d time.Duration) {
+func (w *world) spoil(m *mail, body []byte, to *node, d time.Duration) {
 	r := w.frames.rand
 	c := copied{sent: m, body: w.frames.clone(body)}
 	switch c.spoilt = pick(r, "flipped", "truncated", "extended", "misdelivered"); c.spoilt {
@@ -134,9 +134,9 @@ func (n *node) arrive(c copied) {
 		n.w.frames.refused++
 	case errors.Is(err, peer.ErrCluster) && !n.accepts(c.sent.cluster):
 	case err != nil:
-		n.w.fail("%s refused %v: %v", n.id, &c.sent, err)
+		n.w.fail("%s refused %v: %v", n.id, c.sent, err)
 	case !c.holds(received) || c.sent.to != n.id || !n.accepts(c.sent.cluster):
-		n.w.fail("%s took %v for %+v (%s)", n.id, &c.sent, received, c.spoilt)
+		n.w.fail("%s took %v for %+v (%s)", n.id, c.sent, received, c.spoilt)
 	default:
 		n.receive(c.decoded(received))
 	}
@@ -168,8 +168,8 @@ func (c *copied) holds(r peer.Received) bool {
 	return len(r.Notes) == 1 && len(r.Messages) == 0 && sameNote(r.Notes[0], *c.sent.note)
 }
 
-func (c *copied) decoded(r peer.Received) mail {
-	m := mail{cluster: c.sent.cluster, from: c.sent.from, to: c.sent.to}
+func (c *copied) decoded(r peer.Received) *mail {
+	m := &mail{cluster: c.sent.cluster, from: c.sent.from, to: c.sent.to}
 	if len(r.Notes) == 1 {
 		m.note = &r.Notes[0]
 	} else {

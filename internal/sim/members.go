@@ -43,6 +43,8 @@ func (c *checker) slotChange(n *node, h *history, slot, before, after string) {
 	w := c.w
 	taker := w.byID[after]
 	switch {
+	case w.plan.drill == "exodus" && after == "" && !h.anyVoterBut(before):
+		w.fail("%s gave %s away, and nobody is left", before, slot)
 	case before == after || len(h.slots) == 0 || h.survivor != "" && w.now < w.lostAt+lateDecision:
 	case before != "" && after == "" && h.addrs[before] != "" && h.taken[slot] > w.now-w.plan.timeout/2 && w.stays(before) && w.byID[before].ran < h.taken[slot]:
 		w.fail("%s was evicted from %s before it could be silent there for long enough", before, slot)
@@ -51,6 +53,16 @@ func (c *checker) slotChange(n *node, h *history, slot, before, after string) {
 	case before != "" && after != "" && h.addrs[before] != "" && w.byID[before] != nil && taker != nil && taker.addr != w.byID[before].addr:
 		w.fail("%s took %s from %s, in whose place it was not started", after, slot, before)
 	}
+}
+
+// anyVoterBut reports whether some slot holds a member other than id.
+func (h *history) anyVoterBut(id string) bool {
+	for _, other := range h.slots {
+		if other != id && h.addrs[other] != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // asked holds what a member asks of others to the rules of who takes a slot: not while it is leaving, nor before the voters

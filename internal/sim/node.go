@@ -46,6 +46,7 @@ type node struct {
 	troubled  time.Duration // the last time when a fault kept it from hearing or being heard
 	dialedAt  time.Duration
 	met       map[string]string // the process that it knows of, by address
+	ticks     func()            // tick
 
 	nextTag uint64
 	waiting map[uint64]func(answer) // by tag
@@ -111,7 +112,8 @@ func (w *world) newNode(id, addr string) *node {
 	}
 	w.nodes = append(w.nodes, n)
 	w.byID[id], w.at[addr] = n, n
-	w.after(between(w.rand, 0, tickEvery), n.tick)
+	n.ticks = n.tick
+	w.after(between(w.rand, 0, tickEvery), n.ticks)
 	return n
 }
 
@@ -130,14 +132,16 @@ func (n *node) tick() {
 		return
 	}
 	if !n.paused {
-		n.turn(func() {})
+		n.turn(nothing)
 		if n.w.now >= n.dialedAt {
 			n.dialedAt = n.w.now + dialEvery
 			n.dial()
 		}
 	}
-	n.w.after(tickEvery, n.tick)
+	n.w.after(tickEvery, n.ticks)
 }
+
+func nothing() {}
 
 // turn is one turn of the loop, with something that came in.
 func (n *node) turn(input func()) {
@@ -291,7 +295,12 @@ func (n *node) send(m consensus.Message) {
 		n.w.trace("%v", m)
 	}
 	n.w.check.sent(m)
-	n.post(mail{cluster: n.core.Cluster(), from: m.From, to: m.To, message: m})
+	sent := &mail{cluster: n.core.Cluster(), from: m.From, to: m.To, message: m}
+	if n.w.adversary != nil {
+		n.w.adversary(&sent.message, func() { n.post(sent) })
+		return
+	}
+	n.post(sent)
 }
 
 func (n *node) sendNote(note peer.Note) {
@@ -305,10 +314,10 @@ func (n *node) sendNote(note peer.Note) {
 	if note.Kind == peer.Forward {
 		n.w.check.asked(n, &note)
 	}
-	n.post(mail{cluster: cluster, from: note.From, to: note.To, note: &note})
+	n.post(&mail{cluster: cluster, from: note.From, to: note.To, note: &note})
 }
 
-func (n *node) post(m mail) {
+func (n *node) post(m *mail) {
 	to := n.w.byID[m.to]
 	if to == nil {
 		n.w.fail("%s sent to %q, who never was", n.id, m.to)
@@ -331,7 +340,7 @@ func (n *node) accepts(cluster string) bool {
 }
 
 // receive takes in mail that is for n.
-func (n *node) receive(m mail) {
+func (n *node) receive(m *mail) {
 	n.turn(func() {
 		switch {
 		case n.core == nil:

@@ -32,6 +32,9 @@ type world struct {
 	born    int
 	sick    *node // the victim of a drill, whom no client asks
 
+	adversary func(m *consensus.Message, post func()) // of an aimed drill: it posts what it lets pass; or nil
+	happened  map[string]int                          // what was traced, by its format
+
 	nodesRand *rand.Rand // for what becomes of members
 	watchers  []*watcher
 	began     time.Duration   // when there was a cluster
@@ -109,6 +112,7 @@ func newWorld(seed uint64, out io.Writer) *world {
 	w.plan.planLinks(w.links)
 	w.nodesRand = rand.New(rand.NewPCG(seed, 5))
 	w.plan.planNodes(w.nodesRand)
+	w.plan.planAimed(rand.New(rand.NewPCG(seed, 6)))
 	w.trace("plan %+v", w.plan)
 	return w
 }
@@ -116,7 +120,7 @@ func newWorld(seed uint64, out io.Writer) *world {
 func emptyWorld(r *rand.Rand, out io.Writer) *world {
 	w := &world{
 		clock: &clock{}, rand: r, out: out, check: newChecker(),
-		byID: map[string]*node{}, at: map[string]*node{}, operated: map[string]bool{}, proposed: map[int][]string{},
+		byID: map[string]*node{}, at: map[string]*node{}, operated: map[string]bool{}, proposed: map[int][]string{}, happened: map[string]int{},
 	}
 	w.check.w = w
 	w.network = &network{clock: w.clock, rand: r, plan: &w.plan, links: map[link]*linkState{}}
@@ -279,6 +283,7 @@ func (w *world) healthy() []*node {
 }
 
 func (w *world) trace(format string, args ...any) {
+	w.happened[format]++
 	if w.out != nil {
 		fmt.Fprintf(w.out, "%10.4f  %s\n", w.now.Seconds(), fmt.Sprintf(format, args...))
 	}

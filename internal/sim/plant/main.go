@@ -30,26 +30,32 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	planted, survived := 0, 0
-	for _, f := range faults {
-		if !strings.Contains(f.name, *only) || !strings.HasPrefix(f.file, *in) {
+	count := map[finder]int{}
+	for _, c := range all() {
+		if !strings.Contains(c.name, *only) || !strings.HasPrefix(c.file, *in) {
 			continue
 		}
-		planted++
-		verdict, found := f.try(*dir, work, *seeds)
-		if !found {
-			survived++
-		}
-		fmt.Printf("%-28s %s\n", f.name, verdict)
+		verdict, by := c.try(*dir, work, *seeds)
+		count[by]++
+		fmt.Printf("%-32s %s\n", c.name, verdict)
 	}
 	if err := os.RemoveAll(work); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
-	fmt.Printf("%d faults planted, %d survived\n", planted, survived)
-	if survived > 0 {
+	fmt.Printf("%d faults found by the simulation, %d by tests only, %d survived\n", count[bySimulation], count[byTest], count[byNobody])
+	if count[byNobody] > 0 {
 		os.Exit(1)
 	}
 }
+
+// finder is who found a fault.
+type finder int
+
+const (
+	byNobody finder = iota
+	bySimulation
+	byTest
+)
 
 // fault is a change of one file.
 type fault struct {
@@ -59,63 +65,107 @@ type fault struct {
 	from, to string // from is there exactly once
 }
 
-// plant returns the changed source.
-func (f fault) plant(dir string) ([]byte, error) {
-	source, err := os.ReadFile(filepath.Join(dir, f.file))
-	if err != nil {
-		return nil, err
-	}
-	if n := strings.Count(string(source), f.from); n != 1 {
-		return nil, fmt.Errorf("%s: what it changes is %d times in %s", f.name, n, f.file)
-	}
-	return []byte(strings.Replace(string(source), f.from, f.to, 1)), nil
+// combination plants several faults at once, by their names.
+type combination struct {
+	name, rule string
+	of         []string
 }
 
-var failedSeed = regexp.MustCompile(`seed (\d+) .*?: FAILED: (.*?) \(\d+ instances`)
+// planting is what is planted at a time.
+type planting struct {
+	fault
+	also []fault
+}
 
-// try says how the simulation fared against the fault, and whether it found it.
-func (f fault) try(dir, work string, seeds int) (verdict string, found bool) {
-	program, err := f.build(dir, work)
+// all returns each fault alone, and the combinations.
+func all() (plantings []planting) {
+	named := map[string]fault{}
+	for _, f := range faults {
+		named[f.name] = f
+		plantings = append(plantings, planting{fault: f})
+	}
+	for _, c := range combined {
+		p := planting{fault: named[c.of[0]]}
+		p.name, p.rule = c.name, c.rule
+		for _, name := range c.of[1:] {
+			p.also = append(p.also, named[name])
+		}
+		plantings = append(plantings, p)
+	}
+	return plantings
+}
+
+// plant returns the changed sources, by file.
+func (p planting) plant(dir string) (map[string]string, error) {
+	sources := map[string]string{}
+	for _, f := range append([]fault{p.fault}, p.also...) {
+		if sources[f.file] == "" {
+			source, err := os.ReadFile(filepath.Join(dir, f.file))
+			if err != nil {
+				return nil, err
+			}
+			sources[f.file] = string(source)
+		}
+		if n := strings.Count(sources[f.file], f.from); n != 1 {
+			return nil, fmt.Errorf("%s: what it changes is %d times in %s", p.name, n, f.file)
+		}
+		sources[f.file] = strings.Replace(sources[f.file], f.from, f.to, 1)
+	}
+	return sources, nil
+}
+
+var (
+	failedSeed = regexp.MustCompile(`seed (\d+) .*?: FAILED: (.*?) \(\d+ instances`)
+	seedsRun   = regexp.MustCompile(`(?m)^(\d+) seeds, \d+ failures$`)
+)
+
+// try says how the simulation fared against the fault, and who found it.
+func (p planting) try(dir, work string, seeds int) (verdict string, by finder) {
+	program, err := p.build(dir, work)
 	if err != nil {
-		return err.Error(), false
+		return err.Error(), byNobody
 	}
 	out, err := exec.Command(program, "-seeds", fmt.Sprint(seeds), "-until").Output()
-	m := failedSeed.FindSubmatch(out)
-	if m == nil {
-		return f.tryTests(dir, work, fmt.Sprintf("survived %d runs (%v)", seeds, err))
+	failed, ran := failedSeed.FindSubmatch(out), seedsRun.FindSubmatch(out)
+	if failed == nil || ran == nil {
+		return p.tryTests(dir, work, fmt.Sprintf("survived %d runs (%v)", seeds, err))
 	}
-	return fmt.Sprintf("found by seed %s: %.110s", m[1], m[2]), true
+	return fmt.Sprintf("found in %s runs, by seed %s: %.110s", ran[1], failed[1], failed[2]), bySimulation
 }
 
 var failedTest = regexp.MustCompile(`--- FAIL: (\w+)`)
 
 // tryTests runs the tests beside the file: what other rules make up for, a cluster hardly shows.
-func (f fault) tryTests(dir, work, survived string) (verdict string, found bool) {
-	test := exec.Command("go", "test", "-overlay", filepath.Join(work, "overlay.json"), "./"+path.Dir(f.file))
+func (p planting) tryTests(dir, work, survived string) (verdict string, by finder) {
+	test := exec.Command("go", "test", "-overlay", filepath.Join(work, "overlay.json"), "./"+path.Dir(p.file))
 	test.Dir = dir
 	out, err := test.CombinedOutput()
 	m := failedTest.FindSubmatch(out)
 	if m == nil {
-		return fmt.Sprintf("SURVIVED: %s; tests: %v", survived, err), false
+		return fmt.Sprintf("SURVIVED: %s; tests: %v", survived, err), byNobody
 	}
-	return fmt.Sprintf("%s; found by %s", survived, m[1]), true
+	return fmt.Sprintf("%s; found by %s", survived, m[1]), byTest
 }
 
 // build makes the simulation with the fault in it.
-func (f fault) build(dir, work string) (string, error) {
+func (p planting) build(dir, work string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err
 	}
-	source, err := f.plant(dir)
+	sources, err := p.plant(dir)
 	if err != nil {
 		return "", err
 	}
-	changed := filepath.Join(work, filepath.Base(f.file))
-	if err := os.WriteFile(changed, source, 0o600); err != nil {
-		return "", err
+	replace := map[string]string{}
+	for file, source := range sources {
+		changed := filepath.Join(work, strings.ReplaceAll(file, "/", "_"))
+		if err := os.WriteFile(changed, []byte(source), 0o600); err != nil {
+			return "", err
+		}
+		replace[filepath.Join(dir, file)] = changed
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(dir, f.file): changed}})
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		return "", err
 	}
@@ -124,10 +174,10 @@ func (f fault) build(dir, work string) (string, error) {
 		return "", err
 	}
 	program := filepath.Join(work, "simulate")
-	build := exec.Command("go", "build", "-overlay", file, "-o", program, "./internal/sim/simulate")
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-overlay", file, "-o", program, "./internal/sim/simulate")
 	build.Dir = dir
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%s does not compile: %s", f.name, out)
+		return "", fmt.Errorf("%s does not compile: %s", p.name, out)
 	}
 	return program, nil
 }

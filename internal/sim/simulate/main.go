@@ -26,7 +26,8 @@ func main() {
 	all := flag.Bool("v", false, "print a line for each seed")
 	until := flag.Bool("until", false, "stop at the first failure")
 	flag.Parse()
-	debug.SetGCPercent(gcPercent)
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(memory)
 	if *seed != 0 {
 		r := sim.Run(*seed, os.Stdout)
 		report(r)
@@ -46,8 +47,8 @@ func main() {
 	}
 }
 
-// gcPercent lets the collector run less often: a run is short, and leaves nothing behind.
-const gcPercent = 400
+// memory is how much is used before the collector runs: a run is short, and leaves nothing behind.
+const memory = 512 << 20
 
 // freshSeeds is how many seeds there are to draw from: enough that nobody has run them, and short enough to be typed.
 const freshSeeds = 1e9
