@@ -41,12 +41,13 @@ var mayImport = map[string]string{
 	"internal/sim/plant":    "",
 
 	"internal/e2e/raw":             "",
+	"internal/e2e/report":          "",
 	"internal/e2e/browser":         "",
 	"internal/e2e/shots":           "internal/e2e internal/e2e/browser internal/e2e/raw",
 	"internal/e2e/cluster":         "client internal/e2e internal/e2e/raw",
-	"internal/e2e/cluster/figures": "internal/e2e internal/e2e/cluster",
+	"internal/e2e/cluster/figures": "internal/e2e internal/e2e/cluster internal/e2e/report",
 	"internal/e2e/cluster/soak":    "internal/e2e internal/e2e/cluster",
-	"internal/e2e/bench":           "client peer server store internal/e2e internal/e2e/browser internal/e2e/raw internal/sim internal/wire",
+	"internal/e2e/bench":           "client peer server store internal/e2e internal/e2e/browser internal/e2e/raw internal/e2e/report internal/sim internal/wire",
 }
 
 // pure is the part of the standard library that consensus and store may use:

@@ -9,6 +9,7 @@ import (
 	"github.com/ha/doozerd/client"
 	"github.com/ha/doozerd/internal/e2e"
 	"github.com/ha/doozerd/internal/e2e/raw"
+	"github.com/ha/doozerd/internal/e2e/report"
 )
 
 // build builds the programs, once.
@@ -164,7 +165,7 @@ func (b *bench) addSets(how string, costs []func() (float64, error)) error {
 		return err
 	}
 	b.add(forOrientation("set into a directory of 100 / 10,000 / 1,000,000 files, "+how,
-		fmt.Sprintf("%.1f / %.1f / %.1f µs", median(found[0])/1e3, median(found[1])/1e3, median(found[2])/1e3)))
+		fmt.Sprintf("%.1f / %.1f / %.1f µs", report.Median(found[0])/1e3, report.Median(found[1])/1e3, report.Median(found[2])/1e3)))
 	b.add(atMost("the same, 1,000,000 to 100", 2, ratio(found[2], found[0]), "%.2f", ""))
 	return nil
 }
@@ -201,7 +202,7 @@ func measureWatched(b *bench, alone, watched *e2e.Node) error {
 		return err
 	}
 	b.add(atMost("one event, 100,000 waits elsewhere to none, pipelined", 1.5, ratio(found[1], found[0]), "%.2f",
-		fmt.Sprintf(" (%.1f to %.1f µs)", median(found[1])/1e3, median(found[0])/1e3)))
+		fmt.Sprintf(" (%.1f to %.1f µs)", report.Median(found[1])/1e3, report.Median(found[0])/1e3)))
 	return nil
 }
 
@@ -269,7 +270,7 @@ func measureListings(b *bench) error {
 				return err
 			}
 			b.add(atMost(kind.what+", 10 times the entries", 12, ratio(times[1], times[0]), "%.1f times the time", ""))
-			b.add(atMost(kind.what+" of 100,000 entries", 1, median(times[1]), "%.2f s", ""))
+			b.add(atMost(kind.what+" of 100,000 entries", 1, report.Median(times[1]), "%.2f s", ""))
 		}
 		return nil
 	})

@@ -2,7 +2,7 @@
 // within one run, and prints a table of goals and figures in Markdown.
 //
 //	go run ./internal/e2e/bench                        the table on stdout
-//	go run ./internal/e2e/bench -o doc/performance.md  the document that keeps it
+//	go run ./internal/e2e/bench -o doc/performance.md  into the document that keeps it
 //	go run ./internal/e2e/bench -only tcp              one part of it
 //	go run ./internal/e2e/bench -profile DIR           CPU profiles of a server under load
 //
@@ -17,25 +17,44 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"strings"
 
 	"github.com/ha/doozerd/internal/e2e"
+	"github.com/ha/doozerd/internal/e2e/report"
+	"github.com/ha/doozerd/internal/sim"
 )
 
-// part is a group of measurements that make a table of their own.
+// part is a section of the document.
 type part struct {
-	name    string
-	title   string
-	measure func(*bench) error
+	name  string
+	title string
+	write func(*bench) (string, error)
 }
 
 var parts = []part{
-	{"store", "The store by itself", measureStore},
-	{"memory", "Memory", measureMemory},
-	{"daemon", "The daemon with much in it", measureDaemon},
-	{"listing", "Listings through the Go client", measureListings},
-	{"tcp", "Requests per second, beside a bare echo server", measureTCP},
-	{"web", "The WebView", measureWeb},
+	{"store", "The store by itself", table(measureStore)},
+	{"memory", "Memory", table(measureMemory)},
+	{"daemon", "The daemon with much in it", table(measureDaemon)},
+	{"listing", "Listings through the Go client", table(measureListings)},
+	{"tcp", "Requests per second, beside a bare echo server", table(measureTCP)},
+	{"web", "The WebView", table(measureWeb)},
+	{"simulated", "Clusters: round trips", writeSimulated},
+}
+
+// table is a part that is a table of what measure finds.
+func table(measure func(*bench) error) func(*bench) (string, error) {
+	return func(b *bench) (string, error) {
+		b.rows = nil
+		err := measure(b)
+		return markdown(b.rows), err
+	}
+}
+
+// writeSimulated writes what does not depend on the machine: the same every time, as long as the protocol is.
+func writeSimulated(*bench) (string, error) {
+	var b strings.Builder
+	sim.Figures(&b)
+	return "```\n" + b.String() + "```\n", nil
 }
 
 // bench is one run: the programs to measure, and what has been found.
@@ -48,8 +67,8 @@ type bench struct {
 
 func main() {
 	var (
-		out     = flag.String("o", "-", "file for the whole document; - prints the tables")
-		only    = flag.String("only", "", "measure just this part: store, memory, daemon, listing, tcp or web")
+		out     = flag.String("o", "-", "document whose sections are replaced; - only prints")
+		only    = flag.String("only", "", "measure just this part: store, memory, daemon, listing, tcp, web or simulated")
 		profile = flag.String("profile", "", "write CPU profiles of a node under load into this directory, and nothing else")
 		role    = flag.String("role", "", "be a process that is measured: echo, node or store")
 		reply   = flag.String("reply", "", "role echo: the answer to each frame, in hex")
@@ -79,7 +98,7 @@ func main() {
 	}
 }
 
-// run measures and writes the document or the tables.
+// run measures, and prints or keeps each part as soon as it is there.
 func run(out, only string) error {
 	dir, err := os.MkdirTemp("", "doozer-bench-")
 	if err != nil {
@@ -87,29 +106,23 @@ func run(out, only string) error {
 	}
 	defer os.RemoveAll(dir)
 	b := &bench{dir: dir, log: os.Stderr}
-	doc := document{busy: loadAverage()}
 	for _, p := range parts {
 		if only != "" && only != p.name {
 			continue
 		}
-		b.rows = nil
-		if err := p.measure(b); err != nil {
+		made := report.Made("go run ./internal/e2e/bench -only "+p.name, report.LoadAverage())
+		text, err := p.write(b)
+		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
-		doc.tables = append(doc.tables, table{p.title, b.rows})
+		text = fmt.Sprintf("## %s\n\n%s\n%s", p.title, made, text)
+		if out == "-" {
+			fmt.Println(text)
+		} else if err := report.Put(out, p.name, text); err != nil {
+			return err
+		}
 	}
-	if out == "-" {
-		return doc.writeTables(os.Stdout)
-	}
-	f, err := os.Create(filepath.Clean(out))
-	if err != nil {
-		return err
-	}
-	if err := doc.write(f); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
+	return nil
 }
 
 // add keeps a row, and shows it at once.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ha/doozerd/internal/e2e"
 	"github.com/ha/doozerd/internal/e2e/raw"
+	"github.com/ha/doozerd/internal/e2e/report"
 )
 
 // shape is how a load comes: so many clients, or one that pipelines.
@@ -98,7 +99,7 @@ func (l load) compare(addrs []string) ([][]float64, error) {
 
 func (r request) row(shape string, ours, echo []float64) row {
 	what := r.name + ", " + shape
-	detail := fmt.Sprintf(" of the echo (%.0f of %.0f per s)", median(ours), median(echo))
+	detail := fmt.Sprintf(" of the echo (%.0f of %.0f per s)", report.Median(ours), report.Median(echo))
 	if r.goal == 0 {
 		return forOrientation(what, fmt.Sprintf("%.2f", ratio(ours, echo))+detail)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/ha/doozerd/internal/e2e"
 	"github.com/ha/doozerd/internal/e2e/browser"
 	"github.com/ha/doozerd/internal/e2e/raw"
+	"github.com/ha/doozerd/internal/e2e/report"
 )
 
 const (
@@ -158,7 +159,7 @@ func medianOf[T any](all []T, figure func(T) float64) float64 {
 	for _, x := range all {
 		figures = append(figures, figure(x))
 	}
-	return median(figures)
+	return report.Median(figures)
 }
 
 // changeDelay times changes from before they are sent to their being in the page,
