@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -20,11 +21,20 @@ type Load struct {
 	writers []*writer
 }
 
-// writer is one client of a Load.
+// A Dialer connects the kth client of a load to addr.
+type Dialer func(k int, addr string) (Client, error)
+
+// A Client writes the same again and again.
+type Client interface {
+	Set() error // returns when the write was answered; an error ends the client
+	SetDeadline(time.Time) error
+	Close() error
+}
+
+// writer is one client of a Load, and what it was told.
 type writer struct {
-	conn  net.Conn
-	frame []byte
-	acks  []Ack
+	Client
+	acks []Ack
 }
 
 // Ack is one write that was answered.
@@ -33,20 +43,28 @@ type Ack struct {
 	Took time.Duration
 }
 
-// bodySize is how long what a Load writes is, in bytes.
-const bodySize = 128
+// BodySize is how long what a Load writes is, in bytes.
+const BodySize = 128
 
 // NewLoad begins to write with that many clients, spread over the hosts.
 func (c *Cluster) NewLoad(clients int, hosts ...int) (*Load, error) {
+	var addrs []string
+	for _, n := range hosts {
+		addrs = append(addrs, c.Addr(n))
+	}
+	return BeginLoad(DialDoozer, clients, addrs...)
+}
+
+// BeginLoad begins to write with that many clients, spread over the addresses.
+func BeginLoad(dial Dialer, clients int, addrs ...string) (*Load, error) {
 	l := &Load{stop: make(chan struct{})}
 	for k := range clients {
-		conn, err := net.Dial("tcp", c.Addr(hosts[k%len(hosts)]))
+		c, err := dial(k, addrs[k%len(addrs)])
 		if err != nil {
 			l.End()
 			return nil, err
 		}
-		frame := raw.Frame(raw.Request(fmt.Sprintf("SET path=/load/f%d rev=-1 value=%d*v", k, bodySize)))
-		l.writers = append(l.writers, &writer{conn: conn, frame: frame})
+		l.writers = append(l.writers, &writer{Client: c})
 	}
 	for _, w := range l.writers {
 		l.group.Go(func() { w.run(l.stop) })
@@ -56,7 +74,6 @@ func (c *Cluster) NewLoad(clients int, hosts ...int) (*Load, error) {
 
 // run ends when it is told to, or with its connection.
 func (w *writer) run(stop <-chan struct{}) {
-	answer := make([]byte, 4096)
 	for {
 		select {
 		case <-stop:
@@ -64,25 +81,52 @@ func (w *writer) run(stop <-chan struct{}) {
 		default:
 		}
 		began := time.Now()
-		if _, err := w.conn.Write(w.frame); err != nil {
-			return
-		}
-		if _, err := io.ReadFull(w.conn, answer[:4]); err != nil {
-			return
-		}
-		size := binary.BigEndian.Uint32(answer)
-		if size > uint32(len(answer)) {
-			return
-		}
-		if _, err := io.ReadFull(w.conn, answer[:size]); err != nil {
-			return
-		}
-		if a, err := raw.Parse(answer[:size]); err != nil || a.Err != 0 {
+		if w.Set() != nil {
 			return
 		}
 		now := time.Now()
 		w.acks = append(w.acks, Ack{now, now.Sub(began)})
 	}
+}
+
+// doozer is a client that knows just one frame.
+type doozer struct {
+	net.Conn
+	in     *bufio.Reader
+	frame  []byte
+	answer [4096]byte
+}
+
+// DialDoozer is the Dialer of clients of doozerd.
+func DialDoozer(k int, addr string) (Client, error) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	frame := raw.Frame(raw.Request(fmt.Sprintf("SET path=/load/f%d rev=-1 value=%d*v", k, BodySize)))
+	return &doozer{Conn: conn, in: bufio.NewReader(conn), frame: frame}, nil
+}
+
+func (d *doozer) Set() error {
+	if _, err := d.Write(d.frame); err != nil {
+		return err
+	}
+	size := d.answer[:4]
+	if _, err := io.ReadFull(d.in, size); err != nil {
+		return err
+	}
+	n := binary.BigEndian.Uint32(size)
+	if n > uint32(len(d.answer)) {
+		return fmt.Errorf("an answer of %d bytes", n)
+	}
+	if _, err := io.ReadFull(d.in, d.answer[:n]); err != nil {
+		return err
+	}
+	a, err := raw.Parse(d.answer[:n])
+	if err == nil && a.Err != 0 {
+		err = fmt.Errorf("error %d", a.Err)
+	}
+	return err
 }
 
 // endPatience is how long the writes under way at the end may take; those at a node that is stopped never end.
@@ -92,12 +136,12 @@ const endPatience = 5 * time.Second
 func (l *Load) End() []Ack {
 	close(l.stop)
 	for _, w := range l.writers {
-		_ = w.conn.SetDeadline(time.Now().Add(endPatience))
+		_ = w.SetDeadline(time.Now().Add(endPatience))
 	}
 	l.group.Wait()
 	var all []Ack
 	for _, w := range l.writers {
-		w.conn.Close()
+		w.Close()
 		all = append(all, w.acks...)
 	}
 	slices.SortFunc(all, func(a, b Ack) int { return a.At.Compare(b.At) })

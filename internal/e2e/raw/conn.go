@@ -115,8 +115,6 @@ type Answer struct {
 // Parse takes a response apart; what is absent is zero.
 func Parse(message []byte) (Answer, error) {
 	var a Answer
-	ints := map[protowire.Number]*int64{1: &a.Tag, 2: &a.Flags, 3: &a.Rev, 8: &a.Len, 100: &a.Err}
-	texts := map[protowire.Number]*string{5: &a.Path, 6: &a.Value, 101: &a.Detail}
 	for len(message) > 0 {
 		num, typ, n := protowire.ConsumeTag(message)
 		if n < 0 {
@@ -127,16 +125,46 @@ func Parse(message []byte) (Answer, error) {
 		if n < 0 {
 			return a, protowire.ParseError(n)
 		}
-		if p := ints[num]; p != nil && typ == protowire.VarintType {
+		if p := a.number(num); p != nil && typ == protowire.VarintType {
 			v, _ := protowire.ConsumeVarint(message)
 			*p = int64(v)
 		}
-		if p := texts[num]; p != nil && typ == protowire.BytesType {
+		if p := a.text(num); p != nil && typ == protowire.BytesType {
 			*p, _ = protowire.ConsumeString(message)
 		}
 		message = message[n:]
 	}
 	return a, nil
+}
+
+// number returns where a field that is a number goes, nil if there is none.
+func (a *Answer) number(field protowire.Number) *int64 {
+	switch field {
+	case 1:
+		return &a.Tag
+	case 2:
+		return &a.Flags
+	case 3:
+		return &a.Rev
+	case 8:
+		return &a.Len
+	case 100:
+		return &a.Err
+	}
+	return nil
+}
+
+// text returns where a field that is a text goes, nil if there is none.
+func (a *Answer) text(field protowire.Number) *string {
+	switch field {
+	case 5:
+		return &a.Path
+	case 6:
+		return &a.Value
+	case 101:
+		return &a.Detail
+	}
+	return nil
 }
 
 // RecvAnswer is Recv, taken apart.

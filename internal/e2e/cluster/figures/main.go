@@ -1,8 +1,10 @@
 // Command figures measures whole clusters, each node on a host of its own, and
 // prints tables in Markdown.
 //
-//	go run ./internal/e2e/cluster/figures                all of it, in about five minutes
-//	go run ./internal/e2e/cluster/figures -only faults   one part: rates, faults, joining, returning or idle
+//	go run ./internal/e2e/cluster/figures                        all of it, in about ten minutes
+//	go run ./internal/e2e/cluster/figures -only faults           one part of it
+//	go run ./internal/e2e/cluster/figures -o doc/performance.md  into the document that keeps them
+//	go run ./internal/e2e/cluster/figures -profile DIR           CPU profiles of three nodes under load
 //
 // All hosts are on one machine, so the nodes and the clients share its
 // processors: with a machine for each there would be more. Hosts are network
@@ -15,13 +17,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/ha/doozerd/internal/e2e"
 	"github.com/ha/doozerd/internal/e2e/cluster"
+	"github.com/ha/doozerd/internal/e2e/report"
 )
 
 // part is measurements that make a table.
@@ -33,23 +35,33 @@ type part struct {
 }
 
 var parts = []part{
-	{"rates", "Writes", "voters | clients | writes per second | p50 | p99", (*figures).rates},
-	{"faults", "What clients of the other nodes notice, three voters, default flags", "what happens to a node | clients | longest time without a write | slowest write, median of the rounds | slowest write", (*figures).faults},
-	{"joining", "Joining a cluster of three", "files | time from the start of the process until it serves", (*figures).joining},
-	{"returning", "A node that was killed is started again", "files | time from the start of the process until it is a voter | longest", (*figures).returning},
-	{"idle", "An idle cluster of three", "node | processor time, of one processor", (*figures).idle},
+	{"rates", "Clusters: writes", "voters | clients | writes per second | p50 | p99", (*figures).rates},
+	{"etcd", "Clusters: three nodes beside three of etcd", "clients | what | doozerd | etcd | doozerd to etcd | goal | ", (*figures).etcd},
+	{"faults", "Clusters: what clients of the other nodes notice, three voters, default flags",
+		"what happens to a node | clients | longest time without a write | slowest write, median of the rounds | slowest write", (*figures).faults},
+	{"joining", "Clusters: joining one of three", "files | time from the start of the process until it serves", (*figures).joining},
+	{"returning", "Clusters: a node that was killed is started again",
+		"files | time from the start of the process until it is a voter | longest", (*figures).returning},
+	{"idle", "Clusters: an idle one of three", "node | processor time, of one processor, without a WebView | with one | goal", (*figures).idle},
 }
 
 type figures struct {
-	bins e2e.Binaries
+	bins  e2e.Binaries
+	table strings.Builder // of the part that is being measured
 }
 
 func main() {
-	only := flag.String("only", "", "measure just this part: rates, faults, joining, returning or idle")
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	out := flag.String("o", "-", "document whose sections are replaced; - only prints")
+	only := flag.String("only", "", "measure just this part: "+strings.Join(names, ", "))
+	profile := flag.String("profile", "", "write CPU profiles of three nodes under load into this directory, and nothing else")
 	flag.Parse()
 	err := cluster.EnterYard()
 	if err == nil {
-		err = run(*only)
+		err = run(*out, *only, *profile)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "figures:", err)
@@ -57,7 +69,7 @@ func main() {
 	}
 }
 
-func run(only string) error {
+func run(out, only, profile string) error {
 	dir, err := os.MkdirTemp("", "doozer-figures-")
 	if err != nil {
 		return err
@@ -67,45 +79,57 @@ func run(only string) error {
 	if f.bins, err = e2e.Build(dir, false); err != nil {
 		return err
 	}
-	where := "a network namespace each"
-	if !cluster.HaveHosts() {
-		where = "addresses of the loopback interface"
+	if profile != "" {
+		return f.profile(profile)
 	}
-	fmt.Printf("Go %s, %d processors for all nodes and clients, hosts: %s.\n", runtime.Version(), runtime.NumCPU(), where)
 	for _, p := range parts {
 		if only != "" && only != p.name {
 			continue
 		}
-		fmt.Printf("\n## %s\n\nLoad average before: %s.\n\n| %s |\n|%s\n", p.title, loadAverage(), p.columns, strings.Repeat("---|", strings.Count(p.columns, "|")+1))
-		if err := p.measure(f); err != nil {
+		if err := f.make(p, out); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
 	return nil
 }
 
-// loadAverage is that of the last minute.
-func loadAverage() string {
-	loads, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
+// make measures a part, and keeps it in the document.
+func (f *figures) make(p part, out string) error {
+	where := "Hosts are network namespaces."
+	if !cluster.HaveHosts() {
+		where = "Hosts are addresses of the loopback interface."
 	}
-	last, _, _ := strings.Cut(string(loads), " ")
-	return last
+	head := fmt.Sprintf("## %s\n\n%s%s\n\n| %s |\n|%s\n", p.title,
+		report.Made("go run ./internal/e2e/cluster/figures -only "+p.name, report.LoadAverage()), where,
+		p.columns, strings.Repeat("---|", strings.Count(p.columns, "|")+1))
+	fmt.Print("\n", head)
+	f.table.Reset()
+	if err := p.measure(f); err != nil {
+		return err
+	}
+	if out == "-" {
+		return nil
+	}
+	return report.Put(out, p.name, head+f.table.String())
 }
 
-// row prints a row of a table.
-func row(cells ...any) {
+// row makes a row of the table, and prints it at once.
+func (f *figures) row(cells ...any) {
 	var texts []string
 	for _, c := range cells {
 		texts = append(texts, fmt.Sprint(c))
 	}
-	fmt.Printf("| %s |\n", strings.Join(texts, " | "))
+	line := fmt.Sprintf("| %s |\n", strings.Join(texts, " | "))
+	f.table.WriteString(line)
+	fmt.Print(line)
 }
 
-// with runs a cluster for as long as do takes. All hosts found it, but for spare ones.
-func (f *figures) with(voters, spare int, do func(*cluster.Cluster) error) error {
-	c, err := cluster.New(f.bins, cluster.Options{Hosts: voters + spare, Founders: voters, Flags: "-w false"})
+// noWeb are the flags of nodes without a WebView.
+const noWeb = "-w false"
+
+// with runs a cluster of voters, with these flags, for as long as do takes. There is a spare host.
+func (f *figures) with(voters int, flags string, do func(*cluster.Cluster) error) error {
+	c, err := cluster.New(f.bins, cluster.Options{Hosts: voters + 1, Founders: voters, Flags: flags})
 	if err != nil {
 		return err
 	}
@@ -130,9 +154,9 @@ const (
 
 func (f *figures) rates() error {
 	for _, voters := range []int{1, 3, 5} {
-		err := f.with(voters, 0, func(c *cluster.Cluster) error {
+		err := f.with(voters, noWeb, func(c *cluster.Cluster) error {
 			for _, clients := range []int{1, 16, 64, 256} {
-				if err := rate(c, voters, clients); err != nil {
+				if err := f.rate(c, voters, clients); err != nil {
 					return err
 				}
 			}
@@ -145,26 +169,16 @@ func (f *figures) rates() error {
 	return nil
 }
 
-func rate(c *cluster.Cluster, voters, clients int) error {
+func (f *figures) rate(c *cluster.Cluster, voters, clients int) error {
 	l, err := c.NewLoad(clients, upTo(voters)...)
 	if err != nil {
 		return err
 	}
-	time.Sleep(warmUp)
-	began := time.Now()
-	time.Sleep(span)
-	ended := time.Now()
-	var took []time.Duration
-	for _, a := range l.End() {
-		if a.At.After(began) && a.At.Before(ended) {
-			took = append(took, a.Took)
-		}
+	m, err := measure(c, l, span)
+	if err != nil {
+		return err
 	}
-	if len(took) == 0 {
-		return fmt.Errorf("no writes with %d clients\n%s", clients, c.Logs())
-	}
-	slices.Sort(took)
-	row(voters, clients, int(float64(len(took))/ended.Sub(began).Seconds()), round(quantile(took, 0.5)), round(quantile(took, 0.99)))
+	f.row(voters, clients, int(m.rate), round(m.p50), round(m.p99))
 	return nil
 }
 
@@ -196,7 +210,7 @@ const (
 )
 
 func (f *figures) faults() error {
-	return f.with(3, 0, func(c *cluster.Cluster) error {
+	return f.with(3, noWeb, func(c *cluster.Cluster) error {
 		for _, fault := range faultsToTry {
 			for _, clients := range []int{1, 64} {
 				if fault.wires && !cluster.HaveHosts() {
@@ -223,7 +237,7 @@ func (f *figures) suffer(c *cluster.Cluster, fault fault, clients int) error {
 		gaps, slowest = append(gaps, gap), append(slowest, slow)
 	}
 	slices.Sort(slowest)
-	row(fault.what, clients, round(slices.Max(gaps)), round(quantile(slowest, 0.5)), round(slices.Max(slowest)))
+	f.row(fault.what, clients, round(slices.Max(gaps)), round(quantile(slowest, 0.5)), round(slices.Max(slowest)))
 	return nil
 }
 
@@ -263,7 +277,7 @@ func once(c *cluster.Cluster, fault fault, clients, victim int) (gap, slowest ti
 
 func (f *figures) joining() error {
 	for _, files := range []int{1_000, 100_000} {
-		err := f.with(3, 1, func(c *cluster.Cluster) error {
+		err := f.with(3, noWeb, func(c *cluster.Cluster) error {
 			if err := c.Fill(context.Background(), "/many", files); err != nil {
 				return err
 			}
@@ -276,7 +290,7 @@ func (f *figures) joining() error {
 				took = append(took, t)
 			}
 			slices.Sort(took)
-			row(files, round(quantile(took, 0.5)))
+			f.row(files, round(quantile(took, 0.5)))
 			return nil
 		})
 		if err != nil {
@@ -315,7 +329,7 @@ func loggedAt(c *cluster.Cluster, n int, text string) (time.Time, error) {
 // returning kills each voter in turn, and starts it again at once.
 func (f *figures) returning() error {
 	const files = 1000
-	return f.with(3, 0, func(c *cluster.Cluster) error {
+	return f.with(3, noWeb, func(c *cluster.Cluster) error {
 		if err := c.Fill(context.Background(), "/many", files); err != nil {
 			return err
 		}
@@ -336,7 +350,7 @@ func (f *figures) returning() error {
 			took = append(took, voter.Sub(began))
 		}
 		slices.Sort(took)
-		row(files, round(quantile(took, 0.5)), round(slices.Max(took)))
+		f.row(files, round(quantile(took, 0.5)), round(slices.Max(took)))
 		return nil
 	})
 }
@@ -344,8 +358,29 @@ func (f *figures) returning() error {
 // idleFor is how long an idle cluster is looked at.
 const idleFor = 20 * time.Second
 
+// goalIdle is how much of a processor an idle node may take.
+const goalIdle = 0.01
+
 func (f *figures) idle() error {
-	return f.with(3, 0, func(c *cluster.Cluster) error {
+	without, err := f.idling(noWeb)
+	if err != nil {
+		return err
+	}
+	with, err := f.idling("-w 127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	for k := range without {
+		f.row(k+1, percent(without[k]), percent(with[k]), "≤ "+percent(goalIdle)+", "+met(max(without[k], with[k]) <= goalIdle))
+	}
+	return nil
+}
+
+func percent(v float64) string { return fmt.Sprintf("%.2f %%", 100*v) }
+
+// idling returns how much of a processor each node of an idle cluster takes.
+func (f *figures) idling(flags string) (shares []float64, err error) {
+	err = f.with(3, flags, func(c *cluster.Cluster) error {
 		before, err := processorTimes(c)
 		if err != nil {
 			return err
@@ -353,10 +388,11 @@ func (f *figures) idle() error {
 		time.Sleep(idleFor)
 		after, err := processorTimes(c)
 		for k := range after {
-			row(k+1, fmt.Sprintf("%.2f %%", 100*(after[k]-before[k]).Seconds()/idleFor.Seconds()))
+			shares = append(shares, (after[k]-before[k]).Seconds()/idleFor.Seconds())
 		}
 		return err
 	})
+	return shares, err
 }
 
 func processorTimes(c *cluster.Cluster) (all []time.Duration, err error) {
