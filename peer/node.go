@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,7 @@ type Node struct {
 	again func() error // enters the stage in which a cluster is looked for
 	mail  *mail
 	start time.Time
+	busy  int // turns in which more is expected than what they were woken for
 
 	events   chan event
 	orders   chan func()
@@ -195,35 +197,59 @@ func (n *Node) loop() {
 		case <-n.queue.ready:
 			n.takeProposals()
 		case e := <-n.events:
-			n.takeEvents(e)
+			e.happen(n.stage)
 		case do := <-n.orders:
 			do()
 		case <-tick.C:
 			n.stage.tick(time.Since(n.start))
 		}
+		n.takeMore()
 		n.stage.flush()
 	}
 }
 
-func (n *Node) takeProposals() {
+// takeProposals takes the proposals that wait, and returns how many these were.
+func (n *Node) takeProposals() int {
 	taken := n.queue.take()
 	for _, p := range taken {
 		n.stage.propose(p)
 	}
 	clear(taken)
+	return len(taken)
 }
 
-// takeEvents takes e and what waits behind it, so that they share an answer.
-func (n *Node) takeEvents(e event) {
-	e.happen(n.stage)
-	for range maxEvents {
+// busyTurns is for how many turns a loop that has found more than it was woken for expects more again.
+const busyTurns = 64
+
+// takeMore takes what else waits, so that it shares batches, frames and answers with what the loop was woken for. In busy
+// times, those who are about to hand something over may do so first: that makes a few large batches of many small ones.
+func (n *Node) takeMore() {
+	if n.busy > 0 {
+		n.busy--
+		runtime.Gosched()
+	}
+	more := n.takeEvents()
+	select {
+	case <-n.queue.ready:
+		more += n.takeProposals()
+	default:
+	}
+	if more > 0 {
+		n.busy = busyTurns
+	}
+}
+
+// takeEvents takes the events that wait, and returns how many these were.
+func (n *Node) takeEvents() int {
+	for taken := range maxEvents {
 		select {
-		case e = <-n.events:
+		case e := <-n.events:
 			e.happen(n.stage)
 		default:
-			return
+			return taken
 		}
 	}
+	return maxEvents
 }
 
 // end answers everything that is still waiting, under way first.
