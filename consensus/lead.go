@@ -28,8 +28,12 @@ func (p *pace) in(d time.Duration) uint64 {
 	return uint64(max(p.last, p.now)) * uint64(d) / uint64(max(p.span, 1))
 }
 
-// slowFactor is how many times the round trip of the quickest voter makes a slow one.
-const slowFactor = 3
+// slowFactor is how many times the round trip of the quickest voter makes a slow one. One of less than a quickShare of
+// FillDelay is quick: what is measured there is how busy a host is, and who is slow sends more messages.
+const (
+	slowFactor = 3
+	quickShare = 100
+)
 
 // lead is how far ahead of the front we skip, so that the others can go on without a word of ours. 0 is not at all.
 //
@@ -65,7 +69,7 @@ func (e *Engine) compare() {
 			least = p.trip
 		}
 	}
-	e.slow = least > 0 && e.roundTrip > slowFactor*least
+	e.slow = least > 0 && e.roundTrip > slowFactor*max(least, e.cfg.FillDelay/quickShare)
 }
 
 // toMajority returns how long the nearest majority of the voters usually takes to answer; 0 is not known.

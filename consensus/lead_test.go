@@ -62,6 +62,12 @@ func TestBusyVoterStaysAtTheFront(t *testing.T) {
 	assert.T(t, !e.slow && writes(e, 10, delay/100) <= 1)
 }
 
+func TestNobodyIsSlowByAMillisecond(t *testing.T) {
+	e := wide(t)
+	trips(e, delay/50, 1)
+	assert.T(t, e.roundTrip > slowFactor && !e.slow)
+}
+
 func TestSlowVoterLeadsThoughItWrites(t *testing.T) {
 	e := wide(t)
 	trips(e, delay/4, delay/20)
