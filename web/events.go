@@ -77,7 +77,7 @@ func (v *View) beginAt(r *http.Request) (int64, error) {
 func (v *View) tell(r *http.Request, s *sse, g *store.Glob, rev int64) {
 	beats := time.NewTicker(heartbeat)
 	defer beats.Stop()
-	if s.comment() != nil { // so that the reader knows at once that it is connected
+	if s.beat(rev-1) != nil { // so that the reader knows at once that it is connected
 		return
 	}
 	for r.Context().Err() == nil {
@@ -90,7 +90,8 @@ func (v *View) tell(r *http.Request, s *sse, g *store.Glob, rev int64) {
 			rev = e.Rev + 1
 			err = s.sendEvent(e)
 		default:
-			err = s.comment()
+			rev = e.Rev + 1
+			err = s.beat(e.Rev)
 		}
 		if err != nil {
 			return
@@ -107,12 +108,12 @@ func (s *sse) sendEvent(e store.Event) error {
 	return s.send(e.Rev, line.Op, data)
 }
 
-// comment sends what every reader skips.
-func (s *sse) comment() error {
+// beat sends what every reader skips, but for the rev after which it goes on.
+func (s *sse) beat(rev int64) error {
 	if err := s.rc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprint(s.w, ": here\n\n"); err != nil {
+	if _, err := fmt.Fprintf(s.w, ": here\nid: %d\n\n", rev); err != nil {
 		return err
 	}
 	return s.rc.Flush()

@@ -31,22 +31,31 @@ func (p past) event(rev int64) (e store.Event, err error) {
 }
 
 // next waits for the first event from rev on that matches g, and returns it; or
-// false if ctx ends first or beat comes, which tells to show a sign of life. The
-// error is store.ErrTooLate.
+// if ctx ends first, or beat comes, which tells to show a sign of life, false and
+// an event that has only a rev: up to there none matches. The error is
+// store.ErrTooLate.
 func (p past) next(ctx context.Context, g *store.Glob, rev int64, beat <-chan time.Time) (e store.Event, ok bool, err error) {
 	happened := make(chan outcome, 1)
 	wait, err := p.Wait(g, rev, func(e store.Event, err error) { happened <- outcome{e, err} })
 	if err != nil {
 		return e, false, err
 	}
+	defer wait.Cancel()
 	select {
 	case o := <-happened:
 		return o.event, o.err == nil, o.err
 	case <-ctx.Done():
 	case <-beat:
 	}
-	wait.Cancel()
-	return e, false, nil
+	// The newest rev may be readable before those who wait for it are told, but then
+	// they have been told of all before.
+	quiet := p.Snapshot().Rev() - 1
+	select {
+	case o := <-happened:
+		return o.event, o.err == nil, o.err
+	default:
+		return store.Event{Rev: max(quiet, rev-1)}, false, nil
+	}
 }
 
 // An outcome is how a wait ended: with an event, or because the store jumped

@@ -42,6 +42,7 @@ func next(t *testing.T, r *bufio.Reader) (m message) {
 			if m.event != "" {
 				return m
 			}
+			m = message{} // a sign of life
 		}
 	}
 }
@@ -404,6 +405,31 @@ func TestFramesComeAtAPace(t *testing.T) {
 		synctest.Wait()
 		frames := strings.Count(w.text(), "event: frame")
 		assert.T(t, frames >= 18 && frames <= 21, frames)
+		v.Close()
+	})
+}
+
+// A script that follows what seldom changes goes on after what it has been told of, though that has left history since.
+func TestQuietScriptKeepsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTree(t, 10)
+		tr.set("/a", "1")
+		v := viewOf(t, Config{Node: tr})
+		w := newPipe()
+		ctx, cancel := contextOf(t)
+		go v.ServeHTTP(w, requestOf(ctx, "/events?glob=/a&rev=2"))
+		synctest.Wait()
+		for k := range 50 {
+			tr.set("/b", fmt.Sprint(k))
+		}
+		time.Sleep(heartbeat + time.Second) // of the bubble's clock
+		synctest.Wait()
+		assert.Equal(t, ": here\nid: 1\n\n: here\nid: 50\n\n", w.text()[strings.Index(w.text(), ":"):])
+		tr.set("/a", "2")
+		synctest.Wait()
+		contains(t, w.text(), "id: 52\nevent: set\n")
+		cancel()
+		synctest.Wait()
 		v.Close()
 	})
 }
