@@ -6,6 +6,7 @@ SEEDS     ?= 500
 FIRST     ?= 1
 BENCHOUT  ?= -
 SOAK      ?= 30m
+PATIENCE  ?= 30m
 VERSION   := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' internal/version/version.go)
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 PAGES     := doc/doozer.1 doc/doozerd.1
@@ -22,12 +23,12 @@ run: build ## build, then run one node: clients on 127.0.0.1:8046, WebView on :8
 	bin/doozerd -w :8080
 
 test: deps lint proto-fresh ## install what tests need, then run every check and test
-	$(GO) test ./...
+	$(GO) test -timeout $(PATIENCE) ./...
 	$(GO) test -race -short ./...
 	@$(MAKE) --no-print-directory sim FIRST=0
 
 race: ## run every test under the race detector
-	$(GO) test -race ./...
+	$(GO) test -timeout $(PATIENCE) -race ./...
 
 sim: ## simulate SEEDS (500) clusters from seed FIRST (1) on; SEED=s replays one with a trace
 	@$(GO) run ./internal/sim/simulate $(if $(SEED),-seed $(SEED),-seeds $(SEEDS) -first $(FIRST))
