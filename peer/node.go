@@ -195,18 +195,23 @@ func (n *Node) loop() {
 		case <-n.closing:
 			return
 		case <-n.queue.ready:
+			n.tick()
 			n.takeProposals()
 		case e := <-n.events:
+			n.tick()
 			e.happen(n.stage)
 		case do := <-n.orders:
 			do()
 		case <-tick.C:
-			n.stage.tick(time.Since(n.start))
+			n.tick()
 		}
 		n.takeMore()
 		n.stage.flush()
 	}
 }
+
+// tick tells the stage the time. What comes in is dated by that.
+func (n *Node) tick() { n.stage.tick(time.Since(n.start)) }
 
 // takeProposals takes the proposals that wait, and returns how many these were.
 func (n *Node) takeProposals() int {

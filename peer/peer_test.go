@@ -436,3 +436,35 @@ func startBench(b *testing.B) *Node {
 	b.ReportAllocs()
 	return n
 }
+
+// A watch is a stage that notes when it was told the time.
+type watch struct {
+	stage
+	now time.Duration
+}
+
+func (w *watch) tick(now time.Duration) {
+	w.now = now
+	w.stage.tick(now)
+}
+
+// What comes in is dated by the turn in which it comes in: round trips are measured by that.
+func TestLoopTellsTheTimeBeforeEachTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := start(t, testConfig())
+		var w *watch
+		set := make(chan struct{})
+		n.order(func() {
+			w = &watch{stage: n.stage}
+			n.stage = w
+			close(set)
+		})
+		<-set
+		for range 3 {
+			time.Sleep(consensus.DefaultFillDelay / 33) // of the bubble's clock
+			told := make(chan time.Duration)
+			n.events <- event{func(stage) { told <- w.now }}
+			assert.Equal(t, time.Since(n.start), <-told)
+		}
+	})
+}
