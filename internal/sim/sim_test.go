@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/bmizerany/assert"
+
+	"github.com/ha/doozerd/store"
 )
 
 // firstSeed and someSeeds are what every test run tries; many more are run by make sim.
@@ -19,10 +21,69 @@ const (
 // left when it was cut off, and was needed; a voter that stood and took the slot of another.
 var onceFailed = []uint64{29, 161, 229, 1021, 5430, 10027, 20542, 21522, 21686, 21756, 21814, 22983, 40686, 204898, 530830147, 530830415, 530830662}
 
+// Each passes, and together they leave nothing out: a fault that never happens, or a checker that is given nothing, shows nothing.
 func TestSeeds(t *testing.T) {
+	happened := map[string]int{}
 	for seed := uint64(firstSeed); seed < firstSeed+someSeeds; seed++ {
-		passes(t, seed)
+		w := newWorld(seed, nil)
+		r := w.live()
+		if r.Err != nil {
+			t.Errorf("seed %d: %v", seed, r.Err)
+		}
+		for what, n := range w.happened {
+			happened[what] += n
+		}
+		given(w, happened)
 	}
+	for _, what := range mustHappen {
+		assert.T(t, happened[what] > 0, what)
+	}
+}
+
+// mustHappen is what some seed must have, by how it is traced, and what checkers must be given.
+var mustHappen = []string{
+	"partition %v | %v", "one way cut %v → %v", "link cut %v %v", "%s paused", "%s slow by %v", "%s's clock jumps, rate %v",
+	"%s crashes", "%s sees %s's link closed", "surge of %v", "%s starts at %s and attaches to %s", "%s meets %s at %s",
+	"%s is asked to leave", "%s exits", "operator at %s: %v", "%s starts at %s, of %v", "%s founds %+v", "%s joins %s by %s",
+	"a majority is lost", "%v escapes: it is %s now", "%s hears only %s", "%s starts, and says it is at %s, where %s is",
+	"writes", "guards that pass", "guards that fail", "reads behind a barrier", "unknown outcomes", "refused writes",
+	"events seen by watchers", "watchers too late", "whole versions read", "damaged frames", "large values", "lost batches", "fills that met another",
+}
+
+// given adds what the checkers of a run were given.
+func given(w *world, happened map[string]int) {
+	for _, r := range w.check.records {
+		switch {
+		case r.read:
+			happened["reads behind a barrier"]++
+		case r.unknown:
+			happened["unknown outcomes"]++
+		case !r.outcome.ok:
+			happened["guards that fail"]++
+		case r.op.guard != store.Clobber:
+			happened["guards that pass"]++
+		default:
+			happened["writes"]++
+		}
+	}
+	for _, v := range w.watchers {
+		for _, s := range v.seen {
+			if s.event.Rev > 0 {
+				happened["events seen by watchers"]++
+			} else {
+				happened["watchers too late"]++
+			}
+		}
+	}
+	for _, h := range w.check.histories {
+		happened["whole versions read"] += len(h.walks)
+	}
+	counters := w.result().Counters
+	happened["refused writes"] += len(w.check.refused)
+	happened["damaged frames"] += w.frames.refused
+	happened["large values"] += w.plan.large
+	happened["lost batches"] += int(counters.Lost)
+	happened["fills that met another"] += int(counters.Rejected)
 }
 
 func TestSeedsThatOnceFailed(t *testing.T) {
