@@ -136,18 +136,19 @@ slots() {
 id() { tail -c +$(($(cat "$dir/from.$1") + 1)) "$dir/log.$1" | sed -n 's/.*msg=serving.* id=\([A-Z0-9]*\).*/\1/p'; }
 
 # deaf N [M]: what is sent to host N [by host M] does not arrive. mute N [M]: what N sends [to M] does not leave.
-# cut N [M] is both. heal N... ends all of it.
-deaf() { lose "$1" in iifname "${2:+ip saddr $net.$2}"; }
-mute() { lose "$1" out oifname "${2:+ip daddr $net.$2}"; }
+# cut N [M] is both, at once. heal N... ends all of it.
+deaf() { block "$1" "$(drop in iifname "${2:+ip saddr $net.$2}")"; }
+mute() { block "$1" "$(drop out oifname "${2:+ip daddr $net.$2}")"; }
 cut() {
-	deaf "$@"
-	mute "$@"
+	block "$1" "$(drop in iifname "${2:+ip saddr $net.$2}")
+		$(drop out oifname "${2:+ip daddr $net.$2}")"
 }
-lose() {
+drop() { echo "add rule inet drill $1 $2 != lo $3 drop"; }
+block() {
 	on "$1" nft "add table inet drill
 		add chain inet drill in { type filter hook input priority 0; }
 		add chain inet drill out { type filter hook output priority 0; }
-		add rule inet drill $2 $3 != lo $4 drop"
+		$2"
 }
 heal() {
 	local n
