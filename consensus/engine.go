@@ -113,7 +113,7 @@ func (e *Engine) Applied(i uint64, voters []string) {
 }
 
 // Tick tells the engine the time, on any clock that does not go back. Call it before every turn of the
-// loop, and at least every quarter of FillDelay. A step longer than FillDelay counts as FillDelay: while our own loop
+// loop, and when NextTick says. A step longer than FillDelay counts as FillDelay: while our own loop
 // stood still, the silence of others proves nothing.
 func (e *Engine) Tick(now time.Duration) {
 	step := now - e.raw

@@ -44,17 +44,24 @@ const (
 // A voter that is slow and idle leads by more than one that is only idle, lest that one's next write wait for it.
 func (e *Engine) lead() uint64 {
 	row := uint64(len(e.standing().voters))
-	slow := e.slow
-	var instances uint64
 	switch {
-	case e.idle() && slow:
-		instances = row * (6 + 4*e.pace.in(2*e.patience()))
+	case e.idle() && e.slow:
+		return min(2*e.idleLead()+2*row, e.horizon())
 	case e.idle():
-		instances = row * (2 + 2*e.pace.in(2*e.patience()))
-	case slow:
-		instances = row * (2 + 2*e.pace.in(2*e.roundTrip))
+		return e.idleLead()
+	case e.slow:
+		return e.leadFor(2 * e.roundTrip)
 	}
-	return min(instances, e.horizon())
+	return 0
+}
+
+// idleLead is how far ahead of the front an idle voter is.
+func (e *Engine) idleLead() uint64 { return e.leadFor(2 * e.patience()) }
+
+// leadFor covers what may be suggested in the time d, twice.
+func (e *Engine) leadFor(d time.Duration) uint64 {
+	row := uint64(len(e.standing().voters))
+	return min(row*(2+2*e.pace.in(d)), e.horizon())
 }
 
 // leastLead is how much of a lead is left before it is renewed.

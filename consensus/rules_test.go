@@ -393,6 +393,17 @@ func TestUpstreamIsWhomAnObserverListensTo(t *testing.T) {
 	assert.Equal(t, said(observer, Status)[0].To, observer.Upstream())
 }
 
+// An observer hears one voter only. How long others once took to answer must not make it wait.
+func TestObserverIsAsPatientAsItsVoterIsSlow(t *testing.T) {
+	observer := lone(t, "b", "c", "d")
+	observer.Tick(delay)
+	for _, p := range observer.peers {
+		p.srtt = 10 * delay
+	}
+	observer.peer(observer.Upstream()).srtt = delay
+	assert.Equal(t, 2*delay, observer.patience())
+}
+
 // A link that the other side's kernel closed is reason enough to fill at once, but no evidence for an eviction.
 func TestSuspectIsFilledAtOnce(t *testing.T) {
 	e := lone(t) // follows c

@@ -71,7 +71,7 @@ func (e *Engine) fillDue(t *stall, s *slot) bool {
 			waited += patience // what a wait would show is known
 		}
 	}
-	near := silent && e.front > 0 && s.instance <= e.front+e.horizon()/2 && !e.atWork(t.peer)
+	near := silent && e.front > 0 && s.instance <= e.front+e.fillAhead(t.peer) && !e.atWork(t.peer)
 	if waited < patience && !near {
 		return false
 	}
@@ -88,6 +88,15 @@ func (e *Engine) fillDue(t *stall, s *slot) bool {
 
 // horizon is how far ahead of the front a silent voter is filled, and the longest lead.
 func (e *Engine) horizon() uint64 { return max(1, e.window.size/2) }
+
+// fillAhead is how near the front may come to an instance of p, which is silent, before we fill it. Who was heard a moment
+// ago may only be late, and has its lead.
+func (e *Engine) fillAhead(p *peer) uint64 {
+	if p.suspected() || e.now-p.echoed >= 2*e.patienceWith(p) {
+		return e.horizon() / 2
+	}
+	return e.idleLead() / 2
+}
 
 // atWork reports whether p, silent to us, is known by others to be writing: then filling ahead of need would only make it
 // lose its instances.

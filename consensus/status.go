@@ -98,14 +98,14 @@ func (e *Engine) peer(id string) *peer {
 	return e.peers[k]
 }
 
-// greet sends every voter a Status, four times per FillDelay however long our own round trips are: others may be
+// greet sends every voter a Status, several times per FillDelay however long our own round trips are: others may be
 // nearer to each other, and wait for us no longer than that. Whoever rules no instance of the window listens to one
 // voter only.
 func (e *Engine) greet() {
 	if e.now < e.greetAt {
 		return
 	}
-	e.greetAt = e.now + e.cfg.FillDelay/4
+	e.greetAt = e.now + e.greetEvery()
 	e.compare()
 	if e.follows() && !e.lingers {
 		e.greetSource()
@@ -114,6 +114,34 @@ func (e *Engine) greet() {
 	for _, p := range e.peers {
 		e.sendStatus(p.id, false)
 	}
+}
+
+// greetEvery is the pause between two greetings. Two of them, and a round trip, are less than FillDelay: so long may it take
+// until we hear that one of ours was heard.
+func (e *Engine) greetEvery() time.Duration {
+	if e.atRest() {
+		return e.cfg.FillDelay / 3
+	}
+	return e.cfg.FillDelay / 4
+}
+
+// greetTogether greets now if it is soon due and others do, so that hosts with nothing to do wake up once for all of them.
+func (e *Engine) greetTogether() {
+	if e.atRest() && !e.follows() && e.greetAt-e.now <= e.greetEvery()/2 {
+		e.greetAt = e.now
+		e.greet()
+	}
+}
+
+// atRest reports whether we have nothing to say and wait for nothing.
+func (e *Engine) atRest() bool { return e.idle() && e.known >= e.need }
+
+// NextTick returns how long, from the last Tick on, the next one may be put off if nothing comes in.
+func (e *Engine) NextTick() time.Duration {
+	if e.atRest() {
+		return min(max(e.greetAt-e.now, e.cfg.FillDelay/12), e.cfg.FillDelay/3)
+	}
+	return e.cfg.FillDelay / 4
 }
 
 func (e *Engine) sendStatus(to string, answer bool) {
@@ -139,6 +167,7 @@ func (e *Engine) onStatus(m *Message) {
 		return
 	}
 	p.sent, p.at, p.trip = m.Sent, e.now, m.RoundTrip
+	defer e.greetTogether()
 	if m.Echo > p.echoed && m.Echo <= e.now {
 		p.echoed = m.Echo
 		if m.Held >= 0 {
@@ -213,8 +242,12 @@ func (e *Engine) patienceWith(p *peer) time.Duration {
 	return max(e.cfg.FillDelay, 2*p.roundTrip())
 }
 
-// patience is the longest patience with anyone who is heard.
+// patience is the longest patience with anyone who is heard. An observer hears its voter only: what it knows of the others
+// is old.
 func (e *Engine) patience() time.Duration {
+	if p := e.peer(e.upstream); p != nil && e.follows() {
+		return e.patienceWith(p)
+	}
 	d := e.cfg.FillDelay
 	for _, p := range e.peers {
 		if !e.silent(p) {
