@@ -42,8 +42,9 @@ type Core struct {
 	witness   witness
 	source    source
 	fetching  *fetching
-	vias      []string                 // members to fetch a first snapshot from
-	met       map[string]string        // id, by address that was dialled
+	vias      []string          // members to fetch a first snapshot from
+	met       map[string]string // id, by address that was dialled
+	strand    strand
 	lost      bool                     // the majority, as was told last
 	gone      map[string]time.Duration // when the link of those was closed by its kernel who were not heard since
 
@@ -150,8 +151,8 @@ func (c *Core) Joined() bool { return c.engine != nil && c.founding == nil }
 // Writable reports whether the node takes proposals: it is among the voters that stand.
 func (c *Core) Writable() bool { return c.Joined() && c.engine.Writable() }
 
-// Tick tells the core the time, on any clock that does not go back. Call it before every turn of the loop, and at least
-// every quarter of FillDelay. A step longer than FillDelay counts as FillDelay: while our own loop stood still, the
+// Tick tells the core the time, on any clock that does not go back. Call it before every turn of the loop, and when
+// NextTick says. A step longer than FillDelay counts as FillDelay: while our own loop stood still, the
 // silence of others proves nothing.
 func (c *Core) Tick(now time.Duration) {
 	if now <= c.raw {
@@ -175,6 +176,14 @@ func (c *Core) Tick(now time.Duration) {
 		c.pulseAt = c.now + c.config.Pulse
 		c.pulse()
 	}
+}
+
+// NextTick returns how long, from the last Tick on, the next one may be put off if nothing comes in.
+func (c *Core) NextTick() time.Duration {
+	if c.engine == nil || c.leaving.on || c.founding != nil {
+		return c.config.FillDelay / 4
+	}
+	return min(c.engine.NextTick(), max(c.pulseAt-c.now, 0))
 }
 
 // Step takes in a message of consensus. It must have come from m.From, of this cluster.
@@ -249,7 +258,7 @@ func (c *Core) advance() (more bool) {
 		c.settle(f.Tag, store.Event{}, failureOf(f.Err))
 	}
 	if r.SnapshotFrom != "" {
-		c.fetchFrom(r.SnapshotFrom)
+		c.fetchFrom(r.SnapshotFrom, fetchTries)
 	}
 	for _, d := range r.Decisions {
 		c.apply(d)

@@ -33,6 +33,7 @@ var duties = []func(*Core, *view){
 	(*Core).replace,
 	(*Core).sweep,
 	(*Core).leave,
+	(*Core).seekOthers,
 }
 
 // look does the duties.

@@ -57,10 +57,11 @@ func (c *Core) silent(v *view) (silent []string) {
 	return silent
 }
 
-// followers returns the members that follow us and were heard lately.
+// followers returns the members that are no voters and were heard lately: those that follow us, and those that still rule a
+// part of the window.
 func (c *Core) followers() (heard []string) {
 	for f := range c.engine.Peers() {
-		if !f.Voter && f.Silence < 2*c.reportEvery() {
+		if !contains(c.engine.Voters(), f.ID) && f.Silence < 2*c.reportEvery() {
 			heard = append(heard, f.ID)
 		}
 	}

@@ -88,19 +88,21 @@ type fetching struct {
 	builder *store.Builder
 	asked   time.Duration // our clock when we asked last
 	tries   int           // since something came
+	most    int           // tries, after which another member is asked
 }
 
 const (
-	fetchAgain = 1 // fill delays after which a part is asked for again at first; each time twice as many
-	fetchTries = 6 // after which another member is asked
+	fetchAgain  = 1 // fill delays after which a part is asked for again at first; each time twice as many
+	fetchTries  = 6
+	strandTries = 2 // of each, by one who knows nobody of whom it has heard lately
 )
 
 // fetchFrom begins to fetch a snapshot, unless one is on its way.
-func (c *Core) fetchFrom(id string) {
+func (c *Core) fetchFrom(id string, tries int) {
 	if c.fetching != nil {
 		return
 	}
-	c.fetching = &fetching{from: id}
+	c.fetching = &fetching{from: id, most: tries}
 	c.ask()
 }
 
@@ -109,10 +111,10 @@ func (c *Core) fetch() {
 	f := c.fetching
 	switch {
 	case f == nil && c.engine == nil && len(c.vias) > 0:
-		c.fetchFrom(c.vias[0])
+		c.fetchFrom(c.vias[0], fetchTries)
 		c.vias = append(c.vias[1:], c.vias[0])
 	case f == nil || c.now-f.asked < fetchAgain*c.config.FillDelay<<(f.tries-1):
-	case f.tries >= fetchTries:
+	case f.tries >= f.most:
 		c.fetching = nil // the engine will name another member, or the next via is asked
 	default:
 		c.ask()

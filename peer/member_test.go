@@ -132,6 +132,38 @@ func TestEvictedVoterThatLivesComesBack(t *testing.T) {
 	r.check()
 }
 
+// While somebody is cut off, all whom it knows may be replaced. It finds those who came after them.
+func TestWhoKnowsNobodyAnyMoreFindsTheOthers(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.join("D", "10.0.0.4:1", "A")
+	r.until("D has joined", time.Second, func() bool { return r.cores["D"].Joined() })
+	r.run(time.Second)
+	r.cut["D"] = true
+	for k, next := range []string{"E", "F", "G"} {
+		r.kill([]string{"A", "B", "C"}[k])
+		r.join(next, fmt.Sprintf("10.0.0.%d:1", k+1), []string{"B", "C", "E"}[k])
+		r.until(next+" is a voter", 5*time.Second, func() bool { return r.cores[next].Writable() })
+		r.run(time.Second)
+	}
+	delete(r.cut, "D")
+	assert.Equal(t, nil, r.set("G", "/x", "1"))
+	r.until("D has caught up", 10*time.Second, func() bool { return r.file("D", "/x") == "1" })
+	r.run(5 * time.Second)
+	assert.Equal(t, "10.0.0.4:1", r.file("G", nodePath("D", addrFile)))
+	r.check()
+}
+
+// Who votes no more rules a part of the window for a while. It is heard all that time.
+func TestVoterThatWasDemotedIsHeard(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.run(time.Second)
+	r.cut["B"] = true // so that the window does not move on at once
+	assert.Equal(t, nil, r.set("A", slotPath(2), ""))
+	a := r.cores["A"]
+	assert.Equal(t, []string{"A", "B"}, a.engine.Voters())
+	assert.T(t, contains(a.followers(), "C"), "C is a voter of the window")
+}
+
 func TestNobodyIsEvictedByAMinority(t *testing.T) {
 	r := founded(t, 3, 3)
 	r.cut["A"], r.cut["B"] = true, true

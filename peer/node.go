@@ -180,16 +180,13 @@ func (n *Node) Close() error {
 // Done is closed when the node has ended.
 func (n *Node) Done() <-chan struct{} { return n.done }
 
-// ticksPerFillDelay is how often the loop turns while nothing comes in.
-const ticksPerFillDelay = 4
-
 // loop owns the stage: whatever changes consensus or the store happens here. It only waits for the next thing to do and
 // hands it on.
 func (n *Node) loop() {
 	defer close(n.done)
 	defer n.end()
-	tick := time.NewTicker(n.config.FillDelay / ticksPerFillDelay)
-	defer tick.Stop()
+	next := time.NewTimer(0)
+	defer next.Stop()
 	for n.err == nil {
 		select {
 		case <-n.closing:
@@ -202,11 +199,12 @@ func (n *Node) loop() {
 			e.happen(n.stage)
 		case do := <-n.orders:
 			do()
-		case <-tick.C:
+		case <-next.C:
 			n.tick()
 		}
 		n.takeMore()
 		n.stage.flush()
+		next.Reset(n.stage.nextTick())
 	}
 }
 

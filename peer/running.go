@@ -60,6 +60,8 @@ const joinPatience = 10 * time.Second
 // statusEvery is how often the status that others read is made.
 const statusEvery = 250 * time.Millisecond
 
+func (s *running) nextTick() time.Duration { return s.core.NextTick() }
+
 func (s *running) status() *Status    { return s.core.Status() }
 func (s *running) propose(p proposal) { s.core.propose(p) }
 
@@ -148,6 +150,13 @@ func (s *running) link() {
 	if s.core.engine == nil {
 		for _, id := range s.core.vias {
 			with = append(with, link.Peer{ID: id, Addr: s.node.mail.addrs[id]})
+		}
+	}
+	if s.core.strand.on {
+		for _, addr := range s.node.config.Attach {
+			if addr != s.node.config.Addr {
+				with = append(with, link.Peer{Addr: addr})
+			}
 		}
 	}
 	for _, m := range s.core.Associates() {

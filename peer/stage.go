@@ -14,6 +14,7 @@ import (
 // A stage is what a node is about: it looks for a member of its cluster, or founds one together with others, or is a member.
 type stage interface {
 	tick(now time.Duration)
+	nextTick() time.Duration // how long the next tick may be put off
 	propose(p proposal)
 	receive(from link.Remote, r Received)
 	met(addr string, other link.Remote)
@@ -30,6 +31,7 @@ type stage interface {
 type idle struct{ node *Node }
 
 func (i idle) propose(p proposal)          { i.node.queue.release(p.answer(store.Event{}, ErrReadOnly)) }
+func (i idle) nextTick() time.Duration     { return i.node.config.FillDelay / 4 }
 func (idle) receive(link.Remote, Received) {}
 func (idle) lost(string)                   {}
 func (idle) leave(done func())             { done() }

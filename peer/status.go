@@ -157,8 +157,8 @@ func (c *Core) tellMajority(v *view) {
 	}
 }
 
-// Associates returns the members that this node keeps connected: all of them if it is a voter, the voters if it is not; and
-// the first voters of a cluster that is being founded.
+// Associates returns the members that this node keeps connected: all of them if it is a voter, or hears no voter, else the
+// voters; and the first voters of a cluster that is being founded.
 func (c *Core) Associates() []Voter {
 	var with []Voter
 	if c.founding != nil {
@@ -168,7 +168,7 @@ func (c *Core) Associates() []Voter {
 		return with
 	}
 	for _, m := range membersOf(c.store.Snapshot()) {
-		if m.id != c.config.ID && (c.engine.Writable() || contains(c.engine.Voters(), m.id)) {
+		if m.id != c.config.ID && (c.engine.Writable() || c.strand.on || contains(c.engine.Voters(), m.id)) {
 			with = append(with, Voter{m.id, m.addr})
 		}
 	}

@@ -50,7 +50,7 @@ var experiments = []experiment{
 
 const (
 	experimentTime  = 6 * time.Second
-	loadStart       = 3 * time.Second           // by then there is a cluster
+	loadStart       = 6 * time.Second           // by then there is a cluster, even if one is slow and far away
 	experimentStart = loadStart + 4*time.Second // what happens before is not counted
 )
 
