@@ -323,12 +323,15 @@ func (w *world) stutter(n *node) {
 	}
 }
 
+// mostSurge is the most that a surge adds to the time that a message takes.
+const mostSurge = 600 * time.Millisecond
+
 // surge makes the network slow and quick in turn, by far more than anyone has got used to.
 func (w *world) surge() {
 	if w.network.surge > 0 || w.now > w.loadEnd {
 		w.network.surge = 0
 	} else {
-		w.network.surge = between(w.rand, 200*time.Millisecond, 600*time.Millisecond)
+		w.network.surge = between(w.rand, mostSurge/3, mostSurge)
 	}
 	w.trace("surge of %v", w.network.surge)
 	if w.now <= w.loadEnd {

@@ -38,6 +38,7 @@ var parts = []part{
 	{"listing", "Listings through the Go client", table(measureListings)},
 	{"tcp", "Requests per second, beside a bare echo server", table(measureTCP)},
 	{"web", "The WebView", table(measureWeb)},
+	{"engine", "The engine by itself", table(measureEngine)},
 	{"simulated", "Clusters: round trips", writeSimulated},
 }
 
@@ -68,7 +69,7 @@ type bench struct {
 func main() {
 	var (
 		out     = flag.String("o", "-", "document whose sections are replaced; - only prints")
-		only    = flag.String("only", "", "measure just this part: store, memory, daemon, listing, tcp, web or simulated")
+		only    = flag.String("only", "", "measure just this part: store, memory, daemon, listing, tcp, web, engine or simulated")
 		profile = flag.String("profile", "", "write CPU profiles of a node under load into this directory, and nothing else")
 		role    = flag.String("role", "", "be a process that is measured: echo, node or store")
 		reply   = flag.String("reply", "", "role echo: the answer to each frame, in hex")

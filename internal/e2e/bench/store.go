@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"syscall"
 
-	"github.com/ha/doozerd/internal/e2e/report"
 	"github.com/ha/doozerd/store"
 )
 
@@ -130,13 +129,23 @@ func measureStore(b *bench) error {
 	}
 	small, middle, large, hot, watched := costs[0], costs[1], costs[2], costs[3], costs[4]
 	b.add(forOrientation("set into a directory of 100 / 10,000 / 1,000,000 files",
-		fmt.Sprintf("%.0f / %.0f / %.0f ns", report.Median(small), report.Median(middle), report.Median(large))))
-	b.add(atMost("the same, 1,000,000 to 100", 2, ratio(large, small), "%.2f", ""))
-	b.add(atMost("the same, always the same 100 of the 1,000,000", 2, ratio(hot, small), "%.2f",
-		fmt.Sprintf(" (%.0f ns)", report.Median(hot))))
-	b.add(atMost("one event, 100,000 waits elsewhere to none", 1.5, ratio(watched, middle), "%.2f",
-		fmt.Sprintf(" (%.0f to %.0f ns, in a directory of 10,000)", report.Median(watched), report.Median(middle))))
+		fmt.Sprintf("%.0f / %.0f / %.0f ns", mean(small), mean(middle), mean(large))))
+	b.add(atMost("the same, 1,000,000 to 100", 2, mean(large)/mean(small), "%.2f", ""))
+	b.add(atMost("the same, always the same 100 of the 1,000,000", 2, mean(hot)/mean(small), "%.2f",
+		fmt.Sprintf(" (%.0f ns)", mean(hot))))
+	b.add(atMost("one event, 100,000 waits elsewhere to none", 1.5, mean(watched)/mean(middle), "%.2f",
+		fmt.Sprintf(" (%.0f to %.0f ns, in a directory of 10,000)", mean(watched), mean(middle))))
 	return nil
+}
+
+// mean is taken, and no median, where the collector counts: with a million files it comes once in several rounds, and the
+// median would be of a round without it.
+func mean(figures []float64) float64 {
+	sum := 0.0
+	for _, f := range figures {
+		sum += f
+	}
+	return sum / float64(len(figures))
 }
 
 // elsewhere is what the ith wait waits for, where nothing happens.
