@@ -64,6 +64,9 @@ func (e *Engine) leadFor(d time.Duration) uint64 {
 	return min(row*(2+2*e.pace.in(d)), e.horizon())
 }
 
+// horizon is the longest lead.
+func (e *Engine) horizon() uint64 { return max(1, e.window.size/2) }
+
 // leastLead is how much of a lead is left before it is renewed.
 func leastLead(lead uint64) uint64 { return lead - lead/4 }
 

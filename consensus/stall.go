@@ -86,14 +86,15 @@ func (e *Engine) fillDue(t *stall, s *slot) bool {
 		near && turn == 0
 }
 
-// horizon is how far ahead of the front a silent voter is filled, and the longest lead.
-func (e *Engine) horizon() uint64 { return max(1, e.window.size/2) }
+// fillReach is how far ahead of the front a silent voter is filled: beyond any lead, since whoever was idle and writes
+// moves the front by its lead at once.
+func (e *Engine) fillReach() uint64 { return e.horizon() + max(1, e.window.size/4) }
 
 // fillAhead is how near the front may come to an instance of p, which is silent, before we fill it. Who was heard a moment
 // ago may only be late, and has its lead.
 func (e *Engine) fillAhead(p *peer) uint64 {
 	if p.suspected() || e.now-p.echoed >= 2*e.patienceWith(p) {
-		return e.horizon() / 2
+		return e.horizon()
 	}
 	return e.idleLead() / 2
 }

@@ -14,10 +14,11 @@ type escape struct {
 }
 
 // loseMajority ends so many voters at once that nothing can be decided any more. Then the operator lets the one that has
-// most go on by itself, and starts the others anew: they would be refused.
+// most go on by itself, and starts the others anew: they would be refused. He has asked nobody to stop meanwhile, who
+// might be the one.
 func (w *world) loseMajority() {
 	voters := slices.DeleteFunc(w.healthy(), func(n *node) bool { return !n.writable() })
-	if len(voters) < 2 || w.lostAt > 0 {
+	if len(voters) < 2 || w.lostAt > 0 || slices.ContainsFunc(w.alive(), func(n *node) bool { return n.leaving }) {
 		return
 	}
 	w.nodesRand.Shuffle(len(voters), func(i, j int) { voters[i], voters[j] = voters[j], voters[i] })

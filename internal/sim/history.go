@@ -22,6 +22,7 @@ type history struct {
 	slots    map[string]string        // ids, by slot
 	taken    map[string]time.Duration // when that was, by slot
 	addrs    map[string]string        // of registered processes, by id
+	listed   map[string]time.Duration // when that was, by id
 	walks    []walk
 }
 
@@ -41,7 +42,7 @@ type walk struct {
 const keyDir = "/k/"
 
 func newHistory(cluster string) *history {
-	return &history{cluster: cluster, revs: map[string]int64{}, dels: map[string][]int64{}, slots: map[string]string{}, taken: map[string]time.Duration{}, addrs: map[string]string{}}
+	return &history{cluster: cluster, revs: map[string]int64{}, dels: map[string][]int64{}, slots: map[string]string{}, taken: map[string]time.Duration{}, addrs: map[string]string{}, listed: map[string]time.Duration{}}
 }
 
 // forked returns the history of a cluster that goes on from rev of h.
@@ -73,7 +74,7 @@ func (h *history) note(e store.Event, at time.Duration) (before int64) {
 			delete(h.slots, e.Path)
 		}
 	case isAddr(e.Path):
-		h.addrs[idIn(e.Path)] = string(e.Body)
+		h.addrs[idIn(e.Path)], h.listed[idIn(e.Path)] = string(e.Body), at
 		if e.Op == store.Del {
 			delete(h.addrs, idIn(e.Path))
 		}

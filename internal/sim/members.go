@@ -50,7 +50,7 @@ func (c *checker) slotChange(n *node, h *history, slot, before, after string) {
 		w.fail("%s was evicted from %s before it could be silent there for long enough", before, slot)
 	case before != "" && h.addrs[before] != "" && w.blameless(before):
 		w.fail("%s lost %s to %q, though nothing was wrong with it", before, slot, after)
-	case before != "" && after != "" && h.addrs[before] != "" && w.byID[before] != nil && taker != nil && taker.addr != w.byID[before].addr:
+	case before != "" && after != "" && h.addrs[before] != "" && h.listed[before] < w.now-lateDecision && w.byID[before] != nil && taker != nil && taker.addr != w.byID[before].addr:
 		w.fail("%s took %s from %s, in whose place it was not started", after, slot, before)
 	}
 }
