@@ -86,9 +86,13 @@ func (e *Engine) fillDue(t *stall, s *slot) bool {
 		near && turn == 0
 }
 
-// fillReach is how far ahead of the front a silent voter is filled: beyond any lead, since whoever was idle and writes
-// moves the front by its lead at once.
-func (e *Engine) fillReach() uint64 { return e.horizon() + max(1, e.window.size/4) }
+// fillTo is up to where a silent voter is filled ahead of need: beyond any lead, since whoever was idle and writes moves the
+// front by its lead at once; but not to the end of our window, since those of others end where they have not yet
+// applied as much, and what is beyond theirs they do not promise.
+func (e *Engine) fillTo() uint64 {
+	quarter := max(1, e.window.size/4)
+	return min(e.front+e.horizon()+quarter, e.window.applied+3*quarter)
+}
 
 // fillAhead is how near the front may come to an instance of p, which is silent, before we fill it. Who was heard a moment
 // ago may only be late, and has its lead.

@@ -166,7 +166,7 @@ func (e *Engine) onStatus(m *Message) {
 	if m.Sent < p.sent {
 		return
 	}
-	p.sent, p.at, p.trip = m.Sent, e.now, m.RoundTrip
+	p.sent, p.at, p.trip = m.Sent, e.now, min(m.RoundTrip, maxRoundTrip)
 	defer e.greetTogether()
 	if m.Echo > p.echoed && m.Echo <= e.now {
 		p.echoed = m.Echo

@@ -35,6 +35,8 @@ func (c *Core) leave(v *view) {
 		l.done = true // nobody is left to hand over to
 	case c.successorsApplied(v) < len(v.voters)/2+1:
 		// What we accepted may be all that is left of a decision until they have it.
+	case c.namedInSlot(v):
+		// A registration of ours that is still under way would make us a voter again.
 	case isRegistered(v.tree, c.config.ID):
 		c.unregister(v, c.config.ID)
 	default:
@@ -52,6 +54,15 @@ func (c *Core) giveSlot(v *view) {
 	if slot, ok := v.roster.slotOf(c.config.ID); ok && len(v.roster.voters) > 1 && c.myTurn(v, 0) {
 		c.request(store.Mutation{Op: store.Set, Path: slot.path, Guard: slot.rev})
 	}
+}
+
+// namedInSlot reports whether a slot has our name, though we are no voter, and has it emptied.
+func (c *Core) namedInSlot(v *view) bool {
+	slot, ok := v.roster.slotOf(c.config.ID)
+	if ok {
+		c.request(store.Mutation{Op: store.Set, Path: slot.path, Guard: slot.rev})
+	}
+	return ok
 }
 
 // remaining returns how many of the other voters are heard.

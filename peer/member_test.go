@@ -319,6 +319,17 @@ func TestLeavingVoterThatIsCutOffStays(t *testing.T) {
 	r.until("A may go", 5*time.Second, r.cores["A"].Left)
 }
 
+// A registration that is still under way would make a voter again of whoever left its name in a slot.
+func TestWhoLeavesLeavesNoNameInASlot(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.run(time.Second)
+	c := r.cores["C"]
+	assert.Equal(t, nil, r.write("A", store.Mutation{Op: store.Del, Path: nodePath("C", addrFile), Guard: store.Clobber}))
+	c.Leave()
+	r.until("C has left", 10*time.Second, c.Left)
+	assert.Equal(t, "", r.file("A", slotPath(2)))
+}
+
 func TestLeaveAllAtOnce(t *testing.T) {
 	for n := 1; n <= 5; n++ {
 		r := founded(t, n, n)

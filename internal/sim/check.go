@@ -348,7 +348,7 @@ const fill = 100 * time.Millisecond
 
 var promptness = map[string]struct{ mean, longest time.Duration }{
 	"lan dead":    {5 * time.Millisecond, 600 * time.Millisecond},
-	"lan closed":  {5 * time.Millisecond, 20 * time.Millisecond},
+	"lan closed":  {5 * time.Millisecond, 3 * fill / 2}, // who has applied less promises the last instances when it is asked again
 	"wan closed":  {500 * time.Millisecond, 2 * time.Second},
 	"lan deaf":    {5 * time.Millisecond, 600 * time.Millisecond},
 	"lan mute":    {5 * time.Millisecond, 600 * time.Millisecond},

@@ -82,7 +82,7 @@ var faults = []fault{
 	{"gives way to repeats", "▲ a fill gives way once per new ballot", "consensus/acceptor.go",
 		"fresh = fresh || !s.learner.decided && m.Ballot > s.acceptor.promised", "fresh = true"},
 	{"heard one way", "▲ heard means both ways", "consensus/status.go",
-		"	p.sent, p.at, p.trip = m.Sent, e.now, m.RoundTrip\n", "	p.sent, p.at, p.trip = m.Sent, e.now, m.RoundTrip\n	p.echoed = e.now\n"},
+		"	p.sent, p.at, p.trip = m.Sent, e.now, min(m.RoundTrip, maxRoundTrip)\n", "	p.sent, p.at, p.trip = m.Sent, e.now, min(m.RoundTrip, maxRoundTrip)\n	p.echoed = e.now\n"},
 	{"prepared owner stays", "▲ an owner whose instances are prepared goes on beyond them", "consensus/acceptor.go",
 		"	if m.Owner == e.id {\n", "	if m.Owner == e.id && e.now < 0 {\n"},
 	{"heard owner never filled", "▲ blocked for several fill delays, a voter fills whether or not the owner is heard", "consensus/stall.go",
