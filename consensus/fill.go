@@ -39,7 +39,11 @@ func (f *fill) find(i uint64) *row {
 // beginFill prepares the undecided instances of t's owner from s on, reaching ahead so that one stall pays for many. A range
 // stays within one era: the quorum of each instance is that of its own voters.
 func (e *Engine) beginFill(t *stall, s *slot) {
-	hi := min(max(e.need, e.fillTo(), s.instance)+1, e.window.end())
+	hi := max(e.need, s.instance) + 1
+	if t.peer == nil || !e.atWork(t.peer) {
+		hi = max(hi, e.fillTo()+1)
+	}
+	hi = min(hi, e.window.end())
 	if t.owner == e.id {
 		e.announce(e.skipTo(hi))
 	}

@@ -105,13 +105,17 @@ func (e *Engine) Upstream() string {
 // applied. A node that is about to stop needs to know.
 func (e *Engine) Linger() { e.lingers = true }
 
+// turnAway is after how many fill delays of silence, at most, an observer listens to another voter. Nothing is lost by that, but
+// one that does not is soon thought dead itself.
+const turnAway = 10
+
 // greetSource sends our Status to the voter we listen to; if that one is silent, to the next.
 func (e *Engine) greetSource() {
 	if len(e.peers) == 0 {
 		return
 	}
 	p := e.peer(e.upstream)
-	if p == nil || p.suspected() || e.now-max(p.echoed, e.turned) > fillAnyway*e.patienceWith(p) {
+	if p == nil || p.suspected() || e.now-max(p.echoed, e.turned) > min(fillAnyway*e.patienceWith(p), turnAway*e.cfg.FillDelay) {
 		p = e.peers[e.cfg.Rand.IntN(len(e.peers))]
 		e.upstream, e.turned = p.id, e.now
 	}

@@ -84,6 +84,7 @@ func (e *Engine) onAccepted(m *Message) {
 			if p := e.peer(m.Owner); p != nil {
 				p.used = e.now
 			}
+			e.announce(e.skipTo(s.instance)) // its owner may not reach us, and it waits for ours below
 		}
 		e.learnVote(s, m.From, m.Ballot)
 		e.checkQuorum(s)

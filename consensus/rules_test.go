@@ -393,6 +393,44 @@ func TestUpstreamIsWhomAnObserverListensTo(t *testing.T) {
 	assert.Equal(t, said(observer, Status)[0].To, observer.Upstream())
 }
 
+// However long a voter once took to answer, an observer does not wait much longer than usual for one that is silent.
+func TestObserverTurnsAwayFromTheSilent(t *testing.T) {
+	observer := lone(t, "b", "c", "d")
+	observer.Tick(delay)
+	silent := observer.Upstream()
+	observer.peer(silent).srtt = 50 * delay
+	for now := 2 * delay; now <= 20*delay; now += delay {
+		observer.Tick(now)
+		if observer.Upstream() != silent {
+			return
+		}
+	}
+	t.Error("it listens to the silent voter")
+}
+
+// Who cannot hear an owner learns from the others that it suggested something, and that it waits for what is below.
+func TestSkipsWhenOthersTellOfASuggestion(t *testing.T) {
+	e := lone(t)
+	e.Step(Message{Kind: Accepted, From: "c", To: "a", Owner: "b", Range: one(7)})
+	told := said(e, Skip)
+	assert.Equal(t, 2, len(told))
+	assert.Equal(t, Range{1, 7}, told[0].Skip)
+}
+
+// One that writes, as others tell, and is only not heard by us, must not be driven away from the front.
+func TestWhoIsAtWorkIsNotFilledAhead(t *testing.T) {
+	for _, atWork := range []bool{false, true} {
+		e := lone(t)
+		assert.Equal(t, nil, e.Propose(1, []byte("x")))
+		e.Ready()
+		if atWork {
+			e.peer("c").used = 1
+		}
+		prepared := slices.DeleteFunc(passes(e, delay/2, 2*delay, Prepare), func(m Message) bool { return m.Owner != "c" })
+		assert.Equal(t, atWork, prepared[0].Range.Hi <= 4, prepared[0])
+	}
+}
+
 // An observer hears one voter only. How long others once took to answer must not make it wait.
 func TestObserverIsAsPatientAsItsVoterIsSlow(t *testing.T) {
 	observer := lone(t, "b", "c", "d")

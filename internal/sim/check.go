@@ -346,21 +346,24 @@ func (c *checker) latency() (mean, longest time.Duration) {
 // fill is the fill delay of all runs.
 const fill = 100 * time.Millisecond
 
+// wanTrip is the longest round trip over a WAN. A write takes one, and the fill that it may have to wait for two.
+const wanTrip = 220 * time.Millisecond
+
 var promptness = map[string]struct{ mean, longest time.Duration }{
 	"lan dead":    {5 * time.Millisecond, 600 * time.Millisecond},
 	"lan closed":  {5 * time.Millisecond, 3 * fill / 2}, // who has applied less promises the last instances when it is asked again
-	"wan closed":  {500 * time.Millisecond, 2 * time.Second},
+	"wan closed":  {3 * wanTrip, 2 * time.Second},
 	"lan deaf":    {5 * time.Millisecond, 600 * time.Millisecond},
 	"lan mute":    {5 * time.Millisecond, 600 * time.Millisecond},
 	"lan parted":  {80 * time.Millisecond, 1500 * time.Millisecond},
 	"lan lossy":   {200 * time.Millisecond, 1500 * time.Millisecond},
 	"lan stutter": {40 * time.Millisecond, 1200 * time.Millisecond},
-	"wan dead":    {500 * time.Millisecond, 2 * time.Second},
-	"wan deaf":    {500 * time.Millisecond, 2 * time.Second},
-	"wan mute":    {500 * time.Millisecond, 2 * time.Second},
+	"wan dead":    {3 * wanTrip, 2 * time.Second},
+	"wan deaf":    {3 * wanTrip, 2 * time.Second},
+	"wan mute":    {3 * wanTrip, 2 * time.Second},
 	"wan parted":  {800 * time.Millisecond, 2 * time.Second},
 	"wan lossy":   {1100 * time.Millisecond, 2 * time.Second},
-	"wan stutter": {500 * time.Millisecond, 2 * time.Second},
+	"wan stutter": {3 * wanTrip, 2 * time.Second},
 	"lan surge":   {mostSurge, 2 * time.Second}, // a message takes no longer in a surge, of which there is one half of the time
 	"wan surge":   {1500 * time.Millisecond, 2 * time.Second},
 	"lan missed":  {2 * fill, 3 * fill},
