@@ -91,7 +91,7 @@ func (cn *conn) post(r *wire.Request) {
 // holds more of them than one.
 func (cn *conn) look(r *wire.Request) (*call, error) {
 	cl := &call{cn: cn, done: make(chan struct{})}
-	end := &call{cn: cn, abandoned: true, done: make(chan struct{})}
+	end := &call{cn: cn, done: make(chan struct{})}
 	for {
 		if err := cn.number(cl, r); err != nil {
 			return nil, err

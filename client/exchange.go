@@ -40,7 +40,7 @@ func (c *Client) begin(ctx context.Context, r *wire.Request) (*exchange, error) 
 // takes and is harmless.
 func (c *Client) finish(ctx context.Context, x *exchange) (*wire.Response, error) {
 	for {
-		resp, err := c.await(ctx, x)
+		resp, err := x.await(ctx)
 		if err == nil && !c.moveOn(x, resp) {
 			return x.accept(resp)
 		}

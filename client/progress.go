@@ -23,7 +23,7 @@ const (
 )
 
 // await is call.wait. Meanwhile it follows how far a WAIT has come.
-func (c *Client) await(ctx context.Context, x *exchange) (*wire.Response, error) {
+func (x *exchange) await(ctx context.Context) (*wire.Response, error) {
 	if x.req.GetVerb() != wire.Request_WAIT {
 		return x.call.wait(ctx)
 	}

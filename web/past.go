@@ -40,22 +40,18 @@ func (p past) next(ctx context.Context, g *store.Glob, rev int64, beat <-chan ti
 	if err != nil {
 		return e, false, err
 	}
-	defer wait.Cancel()
 	select {
 	case o := <-happened:
 		return o.event, o.err == nil, o.err
 	case <-ctx.Done():
 	case <-beat:
 	}
-	// The newest rev may be readable before those who wait for it are told, but then
-	// they have been told of all before.
-	quiet := p.Snapshot().Rev() - 1
-	select {
-	case o := <-happened:
-		return o.event, o.err == nil, o.err
-	default:
+	quiet := p.Snapshot().Rev()
+	if wait.Cancel() { // so nothing up to there has ended it
 		return store.Event{Rev: max(quiet, rev-1)}, false, nil
 	}
+	o := <-happened
+	return o.event, o.err == nil, o.err
 }
 
 // An outcome is how a wait ended: with an event, or because the store jumped

@@ -156,6 +156,7 @@ func (p *follower) run(ctx context.Context) error {
 }
 
 func (p *follower) sayHello() error {
+	p.contact.look() // the node may just have joined
 	p.cut, _ = p.contact.now()
 	data, err := json.Marshal(hello{
 		ClusterID: p.config.ClusterID(), Node: p.config.Node.ID(), Addr: p.config.Addr,

@@ -48,7 +48,7 @@ export class FilePanel {
   }
 
   hide() {
-    this.path = this.turn = null;
+    this.path = this.turn = this.historyTurn = null;
     this.element.hidden = true;
   }
 

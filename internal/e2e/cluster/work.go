@@ -440,7 +440,6 @@ func setWhenWritable(ctx context.Context, cl *client.Client, o *operation) (rev 
 			_, err = cl.Wait(ctx, "/**", now+1)
 		}
 		if err != nil && !errors.Is(err, client.ErrTooLate) { // it took a snapshot meanwhile
-
 			return 0, err
 		}
 	}

@@ -45,7 +45,7 @@ func replace(document, section, text string) (string, error) {
 	}
 	before, rest, _ := strings.Cut(document, begin)
 	inside, after, ok := strings.Cut(rest, end)
-	if !ok || strings.Contains(inside, ": generated -->\n") {
+	if !ok || strings.Contains(inside, ": generated -->\n") || strings.Contains(inside, "<!-- end of ") {
 		return "", fmt.Errorf("%w %s: its end comes before its beginning, or behind that of another", ErrMarkers, section)
 	}
 	return before + whole + after, nil

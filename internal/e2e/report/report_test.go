@@ -54,6 +54,7 @@ func TestReplaceMarkers(t *testing.T) {
 		"twice":         "<!-- a: generated -->\n<!-- end of a -->\n<!-- a: generated -->\n<!-- end of a -->\n",
 		"one in it":     "<!-- a: generated -->\n<!-- b: generated -->\n<!-- end of b -->\n<!-- end of a -->\n",
 		"one across it": "<!-- a: generated -->\n<!-- b: generated -->\n<!-- end of a -->\n<!-- end of b -->\n",
+		"across one":    "<!-- b: generated -->\n<!-- a: generated -->\n<!-- end of b -->\n<!-- end of a -->\n",
 	} {
 		_, err := replace(document, "a", "new")
 		assert.T(t, errors.Is(err, ErrMarkers), name)
@@ -74,8 +75,9 @@ func TestPut(t *testing.T) {
 func TestPerformance(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "..", "doc", "performance.md"))
 	assert.Equal(t, nil, err)
+	assert.T(t, !strings.Contains(string(text), "@@"))
 	for _, section := range []string{
-		"store", "memory", "daemon", "listing", "tcp", "web", "simulated",
+		"store", "memory", "daemon", "listing", "tcp", "web", "engine", "simulated",
 		"rates", "etcd", "faults", "joining", "returning", "idle",
 	} {
 		assert.T(t, strings.Contains(string(text), "<!-- "+section+": generated -->\n"), section+" has no place in the document")
