@@ -9,20 +9,21 @@ type Engine struct {
 	now time.Duration // time while the loop ran: see Tick
 	raw time.Duration // the newest time Tick was told
 
-	window  window
-	log     log
-	eras    []*era  // of the window, oldest first; the last one stands
-	escaped uint64  // the last instance that Escape closed, while the caller's state names former members; 0 is never
-	handed  uint64  // decisions handed out up to here; applied ≤ handed ≤ known
-	known   uint64  // decided without a gap up to here
-	need    uint64  // highest instance that we must come to know: see needs
-	front   uint64  // highest instance known to be used for a batch: see uses
-	in      Message // being taken in; here so that it is not allocated each time
-	out     []Message
-	spare   []Message // the slice that the last Ready lent out
-	results []Decision
-	failed  []Failure
-	source  string // the member to take a snapshot from, to be told in the next Ready
+	window   window
+	log      log
+	eras     []*era  // of the window, oldest first; the last one stands
+	escaped  uint64  // the last instance that Escape closed, while the caller's state names former members; 0 is never
+	handed   uint64  // decisions handed out up to here; applied ≤ handed ≤ known
+	known    uint64  // decided without a gap up to here
+	need     uint64  // highest instance that we must come to know: see needs
+	front    uint64  // highest instance known to be used for a batch: see uses
+	in       Message // being taken in; here so that it is not allocated each time
+	out      []Message
+	spare    []Message // the slice that the last Ready lent out
+	results  []Decision
+	failed   []Failure
+	answered []string // who was sent a part of the log since the last Ready
+	source   string   // the member to take a snapshot from, to be told in the next Ready
 
 	proposer  proposer
 	pace      pace
@@ -137,13 +138,15 @@ func (e *Engine) Ready() Ready {
 	e.hurryPull()
 	e.feedFollowers()
 	r := Ready{Messages: e.out, Decisions: e.decisions(), Failures: e.failed, SnapshotFrom: e.source}
+	clear(e.spare) // what it shared with anybody is kept no longer
 	e.out, e.spare = e.spare[:0], e.out
-	e.failed, e.source = nil, ""
+	e.failed, e.source, e.answered = nil, "", e.answered[:0]
 	return r
 }
 
 // Applied instances are handed out once, in order; nothing is handed out above a gap.
 func (e *Engine) decisions() []Decision {
+	clear(e.results)
 	e.results = e.results[:0]
 	for e.handed < e.known {
 		e.handed++

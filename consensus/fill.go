@@ -1,6 +1,10 @@
 package consensus
 
-import "math/bits"
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+)
 
 // fill is one attempt of ours to close instances of a silent owner: Paxos with both phases, at one ballot, for many
 // instances at once; each of them gets on by itself.
@@ -28,12 +32,11 @@ func (r *row) decided() bool {
 
 // find returns the row of instance i, or nil.
 func (f *fill) find(i uint64) *row {
-	for k := range f.rows {
-		if f.rows[k].instance == i {
-			return &f.rows[k]
-		}
+	k, ok := slices.BinarySearchFunc(f.rows, i, func(r row, i uint64) int { return cmp.Compare(r.instance, i) })
+	if !ok {
+		return nil
 	}
-	return nil
+	return &f.rows[k]
 }
 
 // beginFill prepares the undecided instances of t's owner from s on, reaching ahead so that one stall pays for many. A range

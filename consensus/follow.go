@@ -109,14 +109,15 @@ func (e *Engine) Linger() { e.lingers = true }
 // one that does not is soon thought dead itself.
 const turnAway = 10
 
-// greetSource sends our Status to the voter we listen to; if that one is silent, to the next.
+// greetSource sends our Status to the voter we listen to; if that one is silent or does not stand any more, to the next.
 func (e *Engine) greetSource() {
 	if len(e.peers) == 0 {
 		return
 	}
 	p := e.peer(e.upstream)
-	if p == nil || p.suspected() || e.now-max(p.echoed, e.turned) > min(fillAnyway*e.patienceWith(p), turnAway*e.cfg.FillDelay) {
-		p = e.peers[e.cfg.Rand.IntN(len(e.peers))]
+	if p == nil || e.standing().index(p.id) < 0 || p.suspected() || e.now-max(p.echoed, e.turned) > min(fillAnyway*e.patienceWith(p), turnAway*e.cfg.FillDelay) {
+		standing := e.standing().voters // of whom we are none
+		p = e.peer(standing[e.cfg.Rand.IntN(len(standing))])
 		e.upstream, e.turned = p.id, e.now
 	}
 	e.sendStatus(p.id, false)

@@ -50,7 +50,7 @@ func (e *Engine) lead() uint64 {
 	case e.idle():
 		return e.idleLead()
 	case e.slow:
-		return e.leadFor(2 * e.roundTrip)
+		return e.leadFor(e.roundTrip)
 	}
 	return 0
 }

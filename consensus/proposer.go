@@ -72,7 +72,7 @@ func (e *Engine) suggestWaiting() {
 		return
 	}
 	suggested := false
-	for len(p.flights) < e.cfg.MaxInFlight && len(p.lost)+len(p.waiting) > 0 {
+	for len(p.flights) < e.mostInFlight() && len(p.lost)+len(p.waiting) > 0 {
 		s := e.nextOwn()
 		if s == nil {
 			e.needs(e.window.end() - 1) // the window must move before we can go on
@@ -84,6 +84,15 @@ func (e *Engine) suggestWaiting() {
 	if suggested {
 		e.keepLead()
 	}
+}
+
+// mostInFlight is how many batches of ours may be undecided. A slow voter has one, whatever waits shares the next: each of its
+// batches uses up a whole lead of instances, and who follows the log must keep up.
+func (e *Engine) mostInFlight() int {
+	if e.slow {
+		return 1
+	}
+	return e.cfg.MaxInFlight
 }
 
 // nextOwn returns our first instance in the window that is neither used nor promised to a filler.

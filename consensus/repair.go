@@ -1,5 +1,7 @@
 package consensus
 
+import "slices"
+
 // pull is the question about the first instance that we miss.
 type pull struct {
 	instance uint64
@@ -113,11 +115,13 @@ func (e *Engine) answerPull(s *slot, answer *bundle) {
 }
 
 // answerOld answers for the part of r that was applied already, if there is one: with the decisions, or with the advice
-// to take a snapshot. We never promise or accept there: what we remembered of it is gone.
+// to take a snapshot. We never promise or accept there: what we remembered of it is gone. Whoever was away asks about much at
+// once, of which each answer tells nearly all, so one is enough for a turn.
 func (e *Engine) answerOld(to string, r Range) {
-	if r.empty() || r.Lo == 0 || r.Lo > e.window.applied {
+	if r.empty() || r.Lo == 0 || r.Lo > e.window.applied || slices.Contains(e.answered, to) {
 		return
 	}
+	e.answered = append(e.answered, to)
 	batches, ok := e.log.from(r.Lo, MaxLogBatches)
 	if !ok {
 		e.send(Message{Kind: TakeSnapshot, To: to, Applied: e.window.applied})
@@ -136,8 +140,11 @@ func (e *Engine) onLog(m *Message) {
 	before := e.known
 	e.pull.rest, e.pull.restAt = m.Batches, m.Range.Lo
 	e.takeRest()
-	if e.known > before && !e.follows() {
+	switch {
+	case e.known > before && !e.follows():
 		e.pull.hurry = m.From
+	case len(m.Batches) > MaxLogBatches/8:
+		e.greetAt = e.now // whoever feeds us goes on when it hears that we have taken that in
 	}
 }
 

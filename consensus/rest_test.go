@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -45,30 +46,45 @@ func TestWhoIsAtRestGreetsWithTheOthers(t *testing.T) {
 	assert.Equal(t, delay/3, e.NextTick())
 }
 
-// Whatever the others' greetings are by ours, an echo of one is never older than FillDelay if nothing is late.
-func TestVotersAtRestHearEachOther(t *testing.T) {
-	for offset := time.Duration(0); offset < delay/3; offset += delay / 50 {
-		a, b := lone(t, "a", "b"), lone(t, "a", "b")
-		b.id = "b"
-		b.restart(Founding("a", "b"))
-		for now := time.Duration(1); now < 20*delay; now += delay / 100 {
-			for _, e := range []*Engine{a, b} {
-				if e == b && now < offset || now < e.raw+e.NextTick() && e.raw > 0 {
-					continue
-				}
-				e.Tick(now)
-			}
-			for range 2 {
-				for _, m := range a.Ready().Messages {
-					b.Step(m)
-				}
-				for _, m := range b.Ready().Messages {
-					a.Step(m)
-				}
-			}
-			if now > 2*delay {
-				assert.T(t, a.Silence("b") < delay && b.Silence("a") < delay, offset, now)
-			}
+// However far voters are from each other, and however their greetings fall, nobody that lives is taken for silent, at rest or at work.
+func TestVotersHearEachOther(t *testing.T) {
+	for _, oneWay := range []time.Duration{0, delay / 10, delay / 5, delay / 4, delay / 3, delay / 2, delay} {
+		for offset := time.Duration(0); offset < delay/3; offset += delay / 30 {
+			hearEachOther(t, oneWay, offset)
 		}
 	}
+}
+
+func hearEachOther(t *testing.T, oneWay, offset time.Duration) {
+	a, b := lone(t, "a", "b"), lone(t, "a", "b")
+	b.id = "b"
+	b.restart(Founding("a", "b"))
+	engines := map[string]*Engine{"a": a, "b": b}
+	onTheWay := map[time.Duration][]Message{}
+	for now := time.Duration(1); now < 60*delay; now += delay / 100 {
+		if now > 30*delay && now%(7*delay) < delay/100 {
+			assert.Equal(t, nil, a.Propose(uint64(now), nil))
+		}
+		for _, e := range []*Engine{a, b} {
+			arrived := slices.DeleteFunc(slices.Clone(onTheWay[now]), func(m Message) bool { return m.To != e.id })
+			if e == b && now < offset || len(arrived) == 0 && e.raw > 0 && now < e.raw+e.NextTick() && len(e.proposer.waiting) == 0 {
+				continue
+			}
+			e.Tick(now)
+			for _, m := range arrived {
+				engines[m.To].Step(m)
+			}
+			r := e.Ready()
+			for _, d := range r.Decisions {
+				e.Applied(d.Instance, nil)
+			}
+			due := now + max(oneWay, delay/100)/(delay/100)*(delay/100)
+			onTheWay[due] = append(onTheWay[due], r.Messages...)
+		}
+		if p, q := a.peer("b"), b.peer("a"); now > 20*delay {
+			assert.T(t, !a.silent(p) && !b.silent(q), oneWay, offset, now, a.now-p.echoed, b.now-q.echoed)
+		}
+	}
+	assert.T(t, a.counters.Fills+b.counters.Fills == 0, oneWay, offset)
+	assert.T(t, a.LastApplied() > 3)
 }

@@ -408,6 +408,45 @@ func TestObserverTurnsAwayFromTheSilent(t *testing.T) {
 	t.Error("it listens to the silent voter")
 }
 
+// A voter that is none any more tells nobody that it hears us.
+func TestObserverListensToVotersThatStand(t *testing.T) {
+	observer := lone(t, "b", "c")
+	observer.Tick(delay)
+	skipAll(observer, 1)
+	observer.Ready()
+	observer.upstream = "b"
+	observer.Applied(1, []string{"c"})
+	observer.Tick(2 * delay)
+	assert.Equal(t, "c", observer.Upstream())
+}
+
+// Whoever was away for a while asks about many instances at once, and each part of the log is large.
+func TestLogIsToldOnceInATurn(t *testing.T) {
+	e := lone(t)
+	skipAll(e, 6)
+	for _, d := range e.Ready().Decisions {
+		e.Applied(d.Instance, nil)
+	}
+	for i := range uint64(3) {
+		e.Step(Message{Kind: Pull, From: "b", To: "a", Range: Range{1 + i, 7}})
+	}
+	e.Step(Message{Kind: Pull, From: "c", To: "a", Range: Range{1, 7}})
+	assert.Equal(t, 2, len(said(e, Log)))
+	e.Step(Message{Kind: Pull, From: "b", To: "a", Range: Range{1, 7}})
+	assert.Equal(t, 1, len(said(e, Log)))
+}
+
+func TestNothingThatWasSaidIsKept(t *testing.T) {
+	e := lone(t)
+	assert.Equal(t, nil, e.Propose(1, make([]byte, 100)))
+	e.Ready()
+	e.Ready()
+	e.Ready()
+	for _, m := range slices.Concat(e.out[:cap(e.out)], e.spare[:cap(e.spare)]) {
+		assert.Equal(t, 0, len(m.Batch.Mutations))
+	}
+}
+
 // Who cannot hear an owner learns from the others that it suggested something, and that it waits for what is below.
 func TestSkipsWhenOthersTellOfASuggestion(t *testing.T) {
 	e := lone(t)

@@ -116,8 +116,8 @@ func (e *Engine) greet() {
 	}
 }
 
-// greetEvery is the pause between two greetings. Two of them, and a round trip, are less than FillDelay: so long may it take
-// until we hear that one of ours was heard.
+// greetEvery is the pause between two greetings. Two of them, and a round trip, are less than our patience: so long may it
+// take until we hear that one of ours was heard.
 func (e *Engine) greetEvery() time.Duration {
 	if e.atRest() {
 		return e.cfg.FillDelay / 3
@@ -138,10 +138,7 @@ func (e *Engine) atRest() bool { return e.idle() && e.known >= e.need }
 
 // NextTick returns how long, from the last Tick on, the next one may be put off if nothing comes in.
 func (e *Engine) NextTick() time.Duration {
-	if e.atRest() {
-		return min(max(e.greetAt-e.now, e.cfg.FillDelay/12), e.cfg.FillDelay/3)
-	}
-	return e.cfg.FillDelay / 4
+	return min(max(e.greetAt-e.now, e.cfg.FillDelay/12), e.greetEvery())
 }
 
 func (e *Engine) sendStatus(to string, answer bool) {
@@ -237,9 +234,10 @@ func (e *Engine) silent(p *peer) bool {
 }
 
 // patienceWith is how long p may take before we act without it: FillDelay, or twice the round trip where
-// that is longer, lest a cluster over a WAN fill the living.
+// that is longer, lest a cluster over a WAN fill the living. An echo of our last greeting may be as old as the round trip and two
+// pauses between greetings.
 func (e *Engine) patienceWith(p *peer) time.Duration {
-	return max(e.cfg.FillDelay, 2*p.roundTrip())
+	return max(e.cfg.FillDelay, 2*p.roundTrip(), p.roundTrip()+3*e.cfg.FillDelay/4)
 }
 
 // patience is the longest patience with anyone who is heard. An observer hears its voter only: what it knows of the others

@@ -179,11 +179,12 @@ func (a *Assembly) Met(addr, id, cluster string) {
 	}
 }
 
-// there notes that the process id is at an address of the list, and greets it if it is a new one.
+// there notes that the process id is at an address of the list, and greets it soon if it is a new one: not at once, for two may
+// say that they are there.
 func (a *Assembly) there(l *listed, id string) {
 	if l.id != id {
 		l.id, l.list, l.since = id, unsaid, a.now
-		a.send(id, Assemble{Kind: AssembleGreet})
+		a.greetAt = a.now
 	}
 	l.refused, l.missing = false, 0
 }

@@ -138,6 +138,10 @@ func (c *Core) onPart(n *Note) {
 	if f == nil || p == nil || n.From != f.from {
 		return
 	}
+	if c.engine != nil && p.Snapshot.Instance <= c.engine.LastApplied() {
+		c.fetching = nil // nothing in it is new
+		return
+	}
 	if p.Offset == 0 && (f.head == nil || p.Snapshot.Instance != f.head.Snapshot.Instance) {
 		f.head, f.builder = p, store.NewBuilder(p.Rev)
 	}

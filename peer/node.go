@@ -198,6 +198,7 @@ func (n *Node) loop() {
 			n.tick()
 			e.happen(n.stage)
 		case do := <-n.orders:
+			n.tick()
 			do()
 		case <-next.C:
 			n.tick()
@@ -224,12 +225,19 @@ func (n *Node) takeProposals() int {
 // busyTurns is for how many turns a loop that has found more than it was woken for expects more again.
 const busyTurns = 64
 
+// longTurn is how long others may keep the loop from its turn. They are at work on something else then.
+const longTurn = time.Millisecond
+
 // takeMore takes what else waits, so that it shares batches, frames and answers with what the loop was woken for. In busy
 // times, those who are about to hand something over may do so first: that makes a few large batches of many small ones.
 func (n *Node) takeMore() {
 	if n.busy > 0 {
 		n.busy--
+		before := time.Now()
 		runtime.Gosched()
+		if time.Since(before) > longTurn {
+			n.busy = 0
+		}
 	}
 	more := n.takeEvents()
 	select {

@@ -114,11 +114,13 @@ func (s *running) isVia(addr string) bool {
 
 func (s *running) receive(from link.Remote, r Received) {
 	s.node.mail.hear(from)
-	s.fetched = s.core.raw
 	for _, m := range r.Messages {
 		s.core.Step(m)
 	}
 	for _, note := range r.Notes {
+		if note.Kind == PartOf {
+			s.fetched = s.core.raw
+		}
 		s.core.Take(note)
 	}
 }

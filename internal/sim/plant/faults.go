@@ -179,7 +179,7 @@ var faults = []fault{
 	{"suggests below a promise", "an acceptor keeps its promise", "consensus/proposer.go",
 		"!s.learner.decided && s.acceptor.promised == 0 {\n			return s", "!s.learner.decided {\n			return s"},
 	{"delay not widened", "a WAN does not fill the living", "consensus/status.go",
-		"	return max(e.cfg.FillDelay, 2*p.roundTrip())\n", "	return e.cfg.FillDelay\n"},
+		"	return max(e.cfg.FillDelay, 2*p.roundTrip(), p.roundTrip()+3*e.cfg.FillDelay/4)\n", "	return e.cfg.FillDelay\n"},
 	{"snapshot of one set of voters", "▲ a snapshot holds the voters of every instance in its window", "consensus/membership.go",
 		"	for _, r := range e.eras {\n		s.Eras = append(s.Eras, Era{r.from, slices.Clone(r.voters)})\n	}\n	return s\n",
 		"	s.Eras = []Era{{s.Instance + 1, slices.Clone(e.standing().voters)}}\n	return s\n"},
