@@ -47,11 +47,15 @@ func (c *Core) leave(v *view) {
 // giveSlot frees our slot, if those that remain can go on without us. It waits for its turn: two that left at once could
 // leave nobody.
 func (c *Core) giveSlot(v *view) {
+	slot, ok := v.roster.slotOf(c.config.ID)
+	if _, giving := c.requests[slot.path]; ok && giving {
+		return // if that succeeds, the others need us until they have what we know
+	}
 	if len(v.voters) == 1 || c.remaining(v) < (len(v.voters)-1)/2+1 {
 		c.leaving.done = true
 		return
 	}
-	if slot, ok := v.roster.slotOf(c.config.ID); ok && len(v.roster.voters) > 1 && c.myTurn(v, 0) {
+	if ok && len(v.roster.voters) > 1 && c.myTurn(v, 0) {
 		c.request(store.Mutation{Op: store.Set, Path: slot.path, Guard: slot.rev})
 	}
 }

@@ -330,6 +330,23 @@ func TestWhoLeavesLeavesNoNameInASlot(t *testing.T) {
 	assert.Equal(t, "", r.file("A", slotPath(2)))
 }
 
+// While its slot is being given back, a voter cannot know that it will not be needed.
+func TestWhoGivesItsSlotBackStaysUntilThatIsKnown(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.run(time.Second)
+	b := r.cores["B"]
+	b.Leave()
+	r.until("B gives its slot back", 10*time.Second, func() bool { _, giving := b.requests[slotPath(1)]; return giving })
+	r.cut["C"] = true // so that it takes a while
+	r.kill("A")
+	for range 100 {
+		r.turn()
+		if _, giving := b.requests[slotPath(1)]; giving && b.Left() {
+			t.Fatal("B has left")
+		}
+	}
+}
+
 func TestLeaveAllAtOnce(t *testing.T) {
 	for n := 1; n <= 5; n++ {
 		r := founded(t, n, n)
