@@ -56,21 +56,35 @@ func (e *Engine) heardFollower(m *Message) {
 	e.sendStatus(f.id, true)
 }
 
-// feedFollowers sends what was applied since, not more than MaxLogBatches ahead of what the follower has.
+// maxLogs is how many parts of the log a follower is sent in a turn. A busy cluster uses up instances by the ten thousand in a
+// second, most of them as no-ops, and who follows must keep up.
+const maxLogs = 8
+
+// feedFollowers sends what was applied since, not further ahead of what the follower has than its window takes.
 func (e *Engine) feedFollowers() {
 	for _, f := range e.followers {
-		ahead := f.next - f.applied - 1
-		if f.next > e.window.applied || ahead >= MaxLogBatches {
-			continue
+		for range maxLogs {
+			if !e.feed(f) {
+				break
+			}
 		}
-		batches, ok := e.log.from(f.next, int(MaxLogBatches-ahead))
-		if !ok {
-			continue // it will ask, and be told to take a snapshot
-		}
-		hi := f.next + uint64(len(batches))
-		e.send(Message{Kind: Log, To: f.id, Range: Range{f.next, hi}, Batches: batches, Applied: e.window.applied})
-		f.next = hi
 	}
+}
+
+// feed sends f the next part of the log, if there is one for it.
+func (e *Engine) feed(f *follower) bool {
+	ahead := f.next - f.applied - 1
+	if f.next > e.window.applied || ahead >= e.window.size {
+		return false
+	}
+	batches, ok := e.log.from(f.next, int(min(MaxLogBatches, e.window.size-ahead)))
+	if !ok {
+		return false // it will ask, and be told to take a snapshot
+	}
+	hi := f.next + uint64(len(batches))
+	e.send(Message{Kind: Log, To: f.id, Range: Range{f.next, hi}, Batches: batches, Applied: e.window.applied})
+	f.next = hi
+	return true
 }
 
 // dropFollowers forgets those that were not heard for long.

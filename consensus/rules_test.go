@@ -447,6 +447,20 @@ func TestNothingThatWasSaidIsKept(t *testing.T) {
 	}
 }
 
+// A cluster may use up more instances between two greetings than one message takes.
+func TestFollowerIsFedAsMuchAsItsWindowTakes(t *testing.T) {
+	e := wide(t)
+	const many = 5 * MaxLogBatches
+	skipAll(e, many)
+	for _, d := range e.Ready().Decisions {
+		e.Applied(d.Instance, nil)
+	}
+	e.Step(Message{Kind: Status, From: "x", To: "a", Sent: 1})
+	fed := said(e, Log)
+	assert.Equal(t, 5, len(fed))
+	assert.Equal(t, uint64(many+1), fed[4].Range.Hi)
+}
+
 // Who cannot hear an owner learns from the others that it suggested something, and that it waits for what is below.
 func TestSkipsWhenOthersTellOfASuggestion(t *testing.T) {
 	e := lone(t)
