@@ -328,10 +328,11 @@ func (h *handshake) read() ([]byte, error) {
 }
 
 // unsealed tells why a message has no seal of ours: the other side could not tell
-// our seal from another and says so, or else it is we who cannot.
+// our seal from another and says so, or else it is we who cannot. What it says
+// then is shorter than a seal, which may look like any message.
 func (h *handshake) unsealed(body []byte) error {
 	m, err := wire.DecodePeerHandshake(body)
-	if err == nil && m.Refusal != nil {
+	if err == nil && m.Refusal != nil && len(body) < wire.PeerSealSize {
 		return h.refused(*m.Refusal)
 	}
 	return h.refusal(ErrSecret, "the secrets differ")

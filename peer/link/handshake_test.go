@@ -2,10 +2,12 @@ package link
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/bmizerany/assert"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ha/doozerd/internal/wire"
@@ -144,4 +146,22 @@ func TestAnswererChecksTheCluster(t *testing.T) {
 	awaitEnd(t, conn)
 	b.awaitLog("another cluster")
 	assert.Equal(t, 0, len(b.received()))
+}
+
+// A seal is as good as random, so some look like a refusal.
+func TestSealThatLooksLikeARefusal(t *testing.T) {
+	refusal := &wire.PeerHandshake{Refusal: wire.PeerHandshake_PROTOCOL.Enum()}
+	short, err := wire.AppendPeerHandshake(nil, refusal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unknown := protowire.AppendTag(slices.Clone(short), 1000, protowire.BytesType)
+	long := protowire.AppendBytes(unknown, make([]byte, wire.PeerSealSize-len(unknown)-1))
+	assert.Equal(t, wire.PeerSealSize, len(long))
+	_, err = wire.DecodePeerHandshake(long)
+	assert.Equal(t, nil, err)
+
+	h := newHandshake(&Config{Cluster: func() string { return "" }}, nil, nil)
+	assert.T(t, errors.Is(h.unsealed(long), ErrSecret))
+	assert.T(t, errors.Is(h.unsealed(short), ErrProtocol))
 }
