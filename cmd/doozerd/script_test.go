@@ -287,7 +287,7 @@ func awaitCommand(ts *testscript.TestScript, args []string) {
 	}
 }
 
-// appearsCommand waits until files that match have been set, one or as many as its last argument says.
+// appearsCommand waits until there are files that match, one or as many as its last argument says.
 func appearsCommand(ts *testscript.TestScript, args []string) {
 	times := 1
 	if len(args) > 2 {
@@ -296,12 +296,20 @@ func appearsCommand(ts *testscript.TestScript, args []string) {
 		ts.Check(err)
 	}
 	ctx, conn := dial(ts, args[0], client.Config{})
-	for e, err := range conn.Watch(ctx, args[1], 1) {
+	rev, err := conn.Rev(ctx)
+	ts.Check(err)
+	files := map[string]bool{}
+	for e, err := range conn.Walk(ctx, args[1], rev) {
 		ts.Check(err)
-		if !e.IsDel() {
-			times--
-		}
-		if times == 0 {
+		files[e.Path] = true
+	}
+	if len(files) >= times {
+		return
+	}
+	for e, err := range conn.Watch(ctx, args[1], rev+1) {
+		ts.Check(err)
+		files[e.Path] = true
+		if len(files) >= times {
 			return
 		}
 	}
