@@ -32,6 +32,8 @@ type Engine struct {
 	peers     []*peer       // every voter of the window but us, by id
 	stalls    []*stall
 	greetAt   time.Duration // when the next Status goes out
+	stirred   time.Duration // when we last came to need an instance
+	slept     time.Duration // until when we were asleep last
 	upstream  string        // the voter an observer listens to
 	turned    time.Duration // when it turned to that one
 	pull      pull
@@ -123,6 +125,9 @@ func (e *Engine) Tick(now time.Duration) {
 	}
 	e.raw = now
 	e.now += min(step, e.cfg.FillDelay)
+	if e.asleep() {
+		e.slept = e.now
+	}
 	e.pace.roll(e.now, e.patience())
 	e.greet()
 	e.resendSuggestions()

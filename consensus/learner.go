@@ -63,7 +63,12 @@ func (e *Engine) decide(s *slot, batch Batch) {
 
 // needs notes that we cannot stop below instance i: a batch was put to it, somebody has applied it, or a change of voters
 // waits for it.
-func (e *Engine) needs(i uint64) { e.need = max(e.need, i) }
+func (e *Engine) needs(i uint64) {
+	if i > e.need {
+		e.need = i
+		e.stir()
+	}
+}
 
 // uses notes that a batch was put to instance i. The front is what others keep ahead of; it must not follow what
 // they themselves skip and fill, or an idle cluster would run for ever.

@@ -119,7 +119,10 @@ func (e *Engine) greet() {
 // greetEvery is the pause between two greetings. Two of them, and a round trip, are less than our patience: so long may it
 // take until we hear that one of ours was heard.
 func (e *Engine) greetEvery() time.Duration {
-	if e.atRest() {
+	switch {
+	case e.asleep():
+		return e.cfg.FillDelay
+	case e.atRest():
 		return e.cfg.FillDelay / 3
 	}
 	return e.cfg.FillDelay / 4
@@ -135,6 +138,18 @@ func (e *Engine) greetTogether() {
 
 // atRest reports whether we have nothing to say and wait for nothing.
 func (e *Engine) atRest() bool { return e.idle() && e.known >= e.need }
+
+// asleep reports whether all have been at rest for a while. Nobody is waited for then, so it need not be known soon who is
+// silent; whoever is woken gives the others time to be heard again.
+func (e *Engine) asleep() bool {
+	return e.atRest() && !e.follows() && e.now-e.stirred >= e.cfg.FillDelay
+}
+
+// stir notes that there is something to wait for.
+func (e *Engine) stir() {
+	e.stirred = e.now
+	e.greetAt = min(e.greetAt, e.now+e.greetEvery())
+}
 
 // NextTick returns how long, from the last Tick on, the next one may be put off if nothing comes in.
 func (e *Engine) NextTick() time.Duration {
@@ -230,7 +245,7 @@ func (p *peer) suspected() bool { return p.echoed < p.suspect }
 
 // silent reports whether p has not been heard for as long as it should take.
 func (e *Engine) silent(p *peer) bool {
-	return p.suspected() || e.now-p.echoed >= e.patienceWith(p)
+	return p.suspected() || e.now-max(p.echoed, e.slept) >= e.patienceWith(p)
 }
 
 // patienceWith is how long p may take before we act without it: FillDelay, or twice the round trip where

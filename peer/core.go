@@ -274,6 +274,7 @@ func (c *Core) apply(d consensus.Decision) {
 	for i, m := range d.Batch.Mutations {
 		event := c.store.Apply(m)
 		c.stale = c.stale || concernsRoster(event.Path)
+		c.pulseTogether(event.Path)
 		if i < len(d.Tags) {
 			c.settle(d.Tags[i], event, nil)
 		}

@@ -108,6 +108,11 @@ func mustGlob(pattern string) *store.Glob {
 	return g
 }
 
+// isApplied reports whether path may be the applied file of a node.
+func isApplied(path string) bool {
+	return strings.HasPrefix(path, nodeDirs) && strings.HasSuffix(path, "/"+appliedFile)
+}
+
 // concernsRoster reports whether a change of path may change the roster.
 func concernsRoster(path string) bool {
 	return strings.HasPrefix(path, calDir) || strings.HasPrefix(path, nodeDirs) && strings.HasSuffix(path, "/"+addrFile)

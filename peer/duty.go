@@ -280,6 +280,13 @@ func (c *Core) keepVoterFiles(v *view) {
 	}
 }
 
+// pulseTogether pulses now if it is soon due and another does, so that hosts with nothing else to do wake up once for all.
+func (c *Core) pulseTogether(changed string) {
+	if c.pulseAt-c.now <= c.config.Pulse/2 && isApplied(changed) && changed != appliedPath(c.config.ID) {
+		c.pulseAt = c.now
+	}
+}
+
 // pulse sets the applied file to the rev that is applied now, unless the last pulse is still under way. The file's
 // present rev is the guard: if somebody else wrote it, the pulse goes on from there.
 func (c *Core) pulse() {

@@ -32,8 +32,8 @@ func (c *Core) onFetch(n *Note) {
 		return
 	}
 	h, offset := c.source.find(n.Fetch.Instance), n.Fetch.Offset
-	if h == nil || offset > h.tree.Len() {
-		h, offset = c.newest(), 0
+	if h == nil || offset > h.tree.Len() || h.position.Instance <= n.Fetch.Above {
+		h, offset = c.newest(n.Fetch.Above), 0
 	}
 	h.used = c.now
 	c.note(Note{Kind: PartOf, To: n.From, Part: h.part(offset)})
@@ -48,11 +48,13 @@ func (s *source) find(instance uint64) *held {
 	return nil
 }
 
-// newest returns a snapshot of about now.
-func (c *Core) newest() *held {
+// newest returns a snapshot of about now, above the given instance if there can be one.
+func (c *Core) newest(above uint64) *held {
 	s := &c.source
 	if k := len(s.held); k > 0 && c.now-s.held[k-1].born < freshHeld {
-		return s.held[k-1]
+		if h := s.held[k-1]; h.position.Instance > above || c.engine.LastApplied() <= above {
+			return h
+		}
 	}
 	if len(s.held) == maxHeld {
 		s.held = s.held[1:]
@@ -127,7 +129,10 @@ func (c *Core) ask() {
 	f.tries++
 	n := Note{Kind: FetchPart, To: f.from}
 	if f.head != nil {
-		n.Fetch = Fetch{f.head.Snapshot.Instance, f.builder.Len()}
+		n.Fetch = Fetch{Instance: f.head.Snapshot.Instance, Offset: f.builder.Len()}
+	}
+	if c.engine != nil {
+		n.Fetch.Above = c.engine.LastApplied()
 	}
 	c.note(n)
 }

@@ -453,6 +453,24 @@ func TestStragglerTakesASnapshot(t *testing.T) {
 	r.check()
 }
 
+// A snapshot that was made a moment ago serves others, but nobody who has all that is in it.
+func TestSnapshotIsAboveWhatTheAskerHas(t *testing.T) {
+	r := founded(t, 1, 1)
+	a := r.cores["A"]
+	fetched := func(above uint64) uint64 {
+		a.Take(Note{Kind: FetchPart, From: "B", To: "A", Fetch: Fetch{Above: above}})
+		notes := a.Ready().Notes
+		assert.Equal(t, 1, len(notes))
+		return notes[0].Part.Snapshot.Instance
+	}
+	first := fetched(0)
+	assert.Equal(t, nil, r.set("A", "/f", "x"))
+	assert.Equal(t, first, fetched(first-1))
+	second := fetched(first)
+	assert.T(t, second > first)
+	assert.Equal(t, second, fetched(second)) // there is nothing above
+}
+
 func TestLogOfOneAloneIsNotKept(t *testing.T) {
 	r := founded(t, 1, 1)
 	for k := range 100 {

@@ -50,6 +50,7 @@ func (k NoteKind) String() string {
 type Fetch struct {
 	Instance uint64 // of the snapshot; 0 is the newest
 	Offset   int    // the first file of the part
+	Above    uint64 // the instance that the asker has applied: a snapshot that is not above is of no use to it
 }
 
 // Part is a part of a snapshot: files in directory order. The snapshot as a whole is the state after its instance.

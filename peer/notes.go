@@ -62,7 +62,7 @@ func checkNote(n *Note) error {
 		{n.Kind > 0 && n.Kind < noteKinds, "kind"},
 		{len(n.Mutations) <= MaxForward, "mutations"},
 		{idsOK(n.Silent) && idsOK(n.Heard), "ids"},
-		{n.Fetch.Instance <= consensus.MaxInstance && n.Fetch.Offset >= 0, "fetch"},
+		{max(n.Fetch.Instance, n.Fetch.Above) <= consensus.MaxInstance && n.Fetch.Offset >= 0, "fetch"},
 		{(n.Kind == PartOf) == (n.Part != nil) && (n.Part == nil || partOK(n.Part)), "part"},
 		{(n.Kind == Assembling) == (n.Assemble != nil) && (n.Assemble == nil || assembleOK(n.Assemble)), "assemble"},
 	} {
@@ -132,6 +132,7 @@ func wireNote(n *Note) *wire.PeerNote {
 		Heard:     n.Heard,
 		Instance:  unless0(n.Fetch.Instance),
 		Offset:    unless0(uint64(n.Fetch.Offset)),
+		Above:     unless0(n.Fetch.Above),
 	}
 	if n.Part != nil {
 		w.Part = wirePart(n.Part)
@@ -213,7 +214,7 @@ func (r *Received) takeNote(w *wire.PeerNote, link Link) {
 func noteOf(w *wire.PeerNote, kind NoteKind) (Note, bool) {
 	n := Note{Kind: kind, Mutations: w.Mutations, Silent: w.Silent, Heard: w.Heard}
 	ok := w.GetOffset() <= math.MaxInt32
-	n.Fetch = Fetch{w.GetInstance(), int(w.GetOffset())}
+	n.Fetch = Fetch{w.GetInstance(), int(w.GetOffset()), w.GetAbove()}
 	if w.Part != nil {
 		ok = ok && max(w.Part.GetRev(), w.Part.GetFiles(), w.Part.GetOffset()) <= math.MaxInt64/2
 		n.Part = partOf(w.Part)

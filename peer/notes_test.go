@@ -21,7 +21,7 @@ func aNoteOfEach() []Note {
 	notes := []Note{
 		{Kind: Forward, Mutations: [][]byte{[]byte("one"), []byte("two")}},
 		{Kind: Report, Silent: []string{testOther}, Heard: []string{"OBSERVER"}},
-		{Kind: FetchPart, Fetch: Fetch{Instance: 1000, Offset: 4096}},
+		{Kind: FetchPart, Fetch: Fetch{Instance: 1000, Offset: 4096, Above: 500}},
 		{Kind: PartOf, Part: &Part{
 			Snapshot: consensus.Snapshot{Instance: 1000, Eras: []consensus.Era{{From: 1, Voters: []string{testLink.From}}, {From: 1024, Voters: []string{testLink.From, testLink.To}}}},
 			Rev:      77, Files: 4100, Offset: 4096,

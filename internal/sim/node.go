@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	tickEvery = 20 * time.Millisecond  // how often a node's loop turns when nothing comes in
+	tickEvery = 20 * time.Millisecond  // how often a node's loop turns that is no member yet
+	leastTick = time.Millisecond       // how soon a timer fires at best
 	dialEvery = 250 * time.Millisecond // how often it looks who is at the addresses it knows
 )
 
@@ -45,6 +46,8 @@ type node struct {
 	abandoned bool          // it has found nobody to hand over to
 	troubled  time.Duration // the last time when a fault kept it from hearing or being heard
 	dialedAt  time.Duration
+	tickAt    time.Duration     // when its loop turns next if nothing comes in
+	wakesAt   time.Duration     // when that is looked at next; 0 is not set
 	met       map[string]string // the process that it knows of, by address
 	ticks     func()            // tick
 
@@ -113,7 +116,7 @@ func (w *world) newNode(id, addr string) *node {
 	w.nodes = append(w.nodes, n)
 	w.byID[id], w.at[addr] = n, n
 	n.ticks = n.tick
-	w.after(between(w.rand, 0, tickEvery), n.ticks)
+	n.wake(between(w.rand, 0, tickEvery))
 	return n
 }
 
@@ -127,18 +130,31 @@ func (n *node) run(core *peer.Core, err error) {
 	n.observe(1)
 }
 
+// tick is what the timer of the loop does, if nothing came in that has put it off.
 func (n *node) tick() {
-	if n.dead {
-		return
-	}
-	if !n.paused {
+	switch {
+	case n.dead || n.w.now != n.wakesAt:
+	case n.w.now < n.tickAt:
+		n.wakesAt = n.tickAt
+		n.w.after(n.tickAt-n.w.now, n.ticks)
+	default:
+		n.wakesAt = 0
+		n.wake(tickEvery)
 		n.turn(nothing)
-		if n.w.now >= n.dialedAt {
+		if !n.paused && n.w.now >= n.dialedAt {
 			n.dialedAt = n.w.now + dialEvery
 			n.dial()
 		}
 	}
-	n.w.after(tickEvery, n.ticks)
+}
+
+// wake sets the timer of the loop.
+func (n *node) wake(in time.Duration) {
+	n.tickAt = n.w.now + in
+	if n.wakesAt == 0 || n.wakesAt > n.tickAt {
+		n.wakesAt = n.tickAt
+		n.w.after(in, n.ticks)
+	}
 }
 
 func nothing() {}
@@ -164,6 +180,7 @@ func (n *node) turn(input func()) {
 	n.core.Tick(n.local)
 	input()
 	n.flush()
+	n.wake(max(leastTick, time.Duration(float64(n.core.NextTick())/n.rate)))
 }
 
 // flush sends what is to be sent.

@@ -650,6 +650,7 @@ type PeerNote struct {
 	Offset        *uint64                `protobuf:"varint,6,opt,name=offset" json:"offset,omitempty"`
 	Part          *PeerPart              `protobuf:"bytes,7,opt,name=part" json:"part,omitempty"`
 	Assemble      *PeerAssemble          `protobuf:"bytes,8,opt,name=assemble" json:"assemble,omitempty"`
+	Above         *uint64                `protobuf:"varint,9,opt,name=above" json:"above,omitempty"` // FETCH
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -738,6 +739,13 @@ func (x *PeerNote) GetAssemble() *PeerAssemble {
 		return x.Assemble
 	}
 	return nil
+}
+
+func (x *PeerNote) GetAbove() uint64 {
+	if x != nil && x.Above != nil {
+		return *x.Above
+	}
+	return 0
 }
 
 // PeerPart is a part of a snapshot: some of its files, and what the whole is.
@@ -1201,7 +1209,7 @@ const file_internal_wire_peer_proto_rawDesc = "" +
 	"\bPeerVote\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x16\n" +
 	"\x06ballot\x18\x02 \x01(\x04R\x06ballot\x12,\n" +
-	"\x05batch\x18\x03 \x01(\v2\x16.doozer.peer.PeerBatchR\x05batch\"\xe0\x02\n" +
+	"\x05batch\x18\x03 \x01(\v2\x16.doozer.peer.PeerBatchR\x05batch\"\xf6\x02\n" +
 	"\bPeerNote\x12.\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1a.doozer.peer.PeerNote.KindR\x04kind\x12\x1c\n" +
 	"\tmutations\x18\x02 \x03(\fR\tmutations\x12\x16\n" +
@@ -1210,7 +1218,8 @@ const file_internal_wire_peer_proto_rawDesc = "" +
 	"\binstance\x18\x05 \x01(\x04R\binstance\x12\x16\n" +
 	"\x06offset\x18\x06 \x01(\x04R\x06offset\x12)\n" +
 	"\x04part\x18\a \x01(\v2\x15.doozer.peer.PeerPartR\x04part\x125\n" +
-	"\bassemble\x18\b \x01(\v2\x19.doozer.peer.PeerAssembleR\bassemble\"B\n" +
+	"\bassemble\x18\b \x01(\v2\x19.doozer.peer.PeerAssembleR\bassemble\x12\x14\n" +
+	"\x05above\x18\t \x01(\x04R\x05above\"B\n" +
 	"\x04Kind\x12\v\n" +
 	"\aFORWARD\x10\x01\x12\n" +
 	"\n" +
