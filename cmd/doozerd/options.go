@@ -49,7 +49,7 @@ type options struct {
 	hist    int
 
 	tlsCert, tlsKey, tlsCA string // files
-	tlsClients             bool
+	tlsClients, tlsBoot    bool
 
 	maxValue, maxConns, maxWaits, maxUnread int
 	writeTimeout, sendTimeout               time.Duration
@@ -107,6 +107,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.StringVar(&o.tlsKey, "tlskey", "", "the private key of -tlscert, a PEM `FILE`")
 	f.StringVar(&o.tlsCA, "tlsca", "", "trust certificates that the authorities in this PEM `FILE` have signed: other members', and clients'")
 	f.BoolVar(&o.tlsClients, "tlsclients", false, "serve only clients that show a certificate that -tlsca has signed")
+	f.BoolVar(&o.tlsBoot, "tlsboot", false, "speak TLS with the DzNS of -b, too, as with members")
 	countVar(f, &o.maxValue, "max-value", wire.DefaultMaxValue, server.MaxMaxValue, "refuse values of more than `N` bytes")
 	countVar(f, &o.maxConns, "max-conns", server.DefaultMaxConns, maxCount, "refuse more than `N` client connections at once")
 	countVar(f, &o.maxWaits, "max-waits", server.DefaultMaxWaits, maxCount, "refuse more than `N` waiting requests on one connection")

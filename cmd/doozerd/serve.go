@@ -90,9 +90,13 @@ func (d *daemon) where(ctx context.Context) (attach []string, booted bool, err e
 
 func (d *daemon) booter() *booter {
 	uri, _ := client.ParseURI(d.boot) // validated
+	dzns := client.Config{Addrs: uri.Addrs, Secret: uri.Secret, DialTimeout: bootTimeout, RetryFor: bootTimeout}
+	if d.tlsBoot {
+		dzns.TLS = d.keys.members
+	}
 	return &booter{
 		attacher: d.attacher(d.keys.members),
-		dzns:     client.Config{Addrs: uri.Addrs, Secret: uri.Secret, DialTimeout: bootTimeout, RetryFor: bootTimeout},
+		dzns:     dzns,
 		id:       d.id,
 		addr:     d.addr,
 	}

@@ -94,6 +94,10 @@ func (o *options) checkKeys() error {
 		return errors.New("-tlscert: members could not prove themselves to each other: give -tlsca, or a secret (DOOZER_PEERSECRET)")
 	case o.tlsClients && o.tlsCA == "":
 		return errors.New("-tlsclients: give -tlsca, the authority that signs the clients' certificates")
+	case o.tlsBoot && o.boot == "":
+		return errors.New("-tlsboot: give -b, the DzNS to speak TLS with")
+	case o.tlsBoot && o.tlsCert == "":
+		return errors.New("-tlsboot: give -tlscert and -tlskey, which this node shows to the DzNS, and -tlsca, the authority that has signed the DzNS's")
 	}
 	return nil
 }
