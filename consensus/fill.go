@@ -103,8 +103,8 @@ func (r *row) hearVote(ballot uint64, value Batch) {
 // onPromise counts a promise for exactly the instances it names.
 func (e *Engine) onPromise(m *Message) {
 	t := e.stallOf(m.Owner)
-	if t == nil || t.fill == nil || t.fill.ballot != m.Ballot {
-		return // of an earlier attempt
+	if t == nil || t.fill == nil || t.fill.ballot != m.Ballot || !t.fill.touches(m.Range) {
+		return // of an earlier attempt; elsewhere its ballot may have been the same
 	}
 	f := t.fill
 	voter := f.era.index(m.From)

@@ -148,6 +148,21 @@ func TestFillEndsWhereVotersChange(t *testing.T) {
 	assert.Equal(t, map[Range]bool{{4, 17}: true}, spans)
 }
 
+// A ballot is used once for each instance. A promise for others at the same ballot may come late, from one who votes no more.
+func TestPromiseForAnotherFill(t *testing.T) {
+	e := lone(t)
+	assert.Equal(t, nil, e.Propose(1, nil))
+	prepares := passes(e, delay, 3*delay, Prepare)
+	assert.T(t, len(prepares) > 0)
+	m := Message{Kind: Promise, From: "z", To: "a", Owner: prepares[0].Owner, Range: prepares[0].Range, Ballot: prepares[0].Ballot}
+	m.Range.Lo, m.Range.Hi = m.Range.Hi, m.Range.Hi+1
+	e.Step(m)
+	assert.Equal(t, uint64(0), e.Counters().Dropped)
+	m.Range = prepares[0].Range
+	e.Step(m)
+	assert.Equal(t, uint64(1), e.Counters().Dropped)
+}
+
 // All are heard, and nobody decides: whoever prepared these instances may be gone.
 func TestHeardOwnerIsFilledAfterAll(t *testing.T) {
 	e := lone(t)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bmizerany/assert"
 
+	"github.com/ha/doozerd/consensus"
 	"github.com/ha/doozerd/peer/link"
 	"github.com/ha/doozerd/store"
 )
@@ -157,7 +158,7 @@ func TestNodeWhoseMemberEndsLooksForTheClusterAgain(t *testing.T) {
 			t.Cleanup(func() { member.Close() })
 			first := &dying{asked: make(chan struct{})}
 			first.Transport, err = link.New(link.Config{
-				ID: "DYING", Addr: addrs[0], Name: member.config.Cluster, Cluster: func() string { return member.Status().Cluster }, Secret: "secret", Logger: config.Logger,
+				ID: "DYING", Addr: addrs[0], Name: member.config.Cluster, Window: consensus.DefaultWindow, Cluster: func() string { return member.Status().Cluster }, Secret: "secret", Logger: config.Logger,
 			}, first)
 			assert.Equal(t, nil, err)
 			go acceptPeers(listeners[0], first)

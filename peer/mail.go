@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -20,6 +21,7 @@ func (n *Node) connect() (err error) {
 		ID:      n.config.ID,
 		Addr:    n.config.Addr,
 		Name:    n.config.Cluster,
+		Window:  uint32(cmp.Or(n.config.Engine.Window, consensus.DefaultWindow)),
 		Cluster: func() string { return *n.proven.Load() },
 		Secret:  n.config.Secret,
 		TLS:     n.config.TLS,

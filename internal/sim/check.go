@@ -364,7 +364,7 @@ var promptness = map[string]struct{ mean, longest time.Duration }{
 	"wan parted":  {800 * time.Millisecond, 2 * time.Second},
 	"wan lossy":   {1100 * time.Millisecond, 2 * time.Second},
 	"wan stutter": {3 * wanTrip, 2 * time.Second},
-	"lan surge":   {mostSurge, 2 * time.Second}, // a message takes no longer in a surge, of which there is one half of the time
+	"lan surge":   {2 * mostSurge, 2 * time.Second}, // a message takes no longer in a surge, and a write two
 	"wan surge":   {1500 * time.Millisecond, 2 * time.Second},
 	"lan missed":  {2 * fill, 3 * fill},
 	"lan haunted": {2 * fill, 6 * fill},

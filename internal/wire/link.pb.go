@@ -28,29 +28,31 @@ const (
 type PeerHandshake_Refusal int32
 
 const (
-	PeerHandshake_PROTOCOL    PeerHandshake_Refusal = 1 // what was said is none of the protocol
-	PeerHandshake_VERSION     PeerHandshake_Refusal = 2 // no version in common
-	PeerHandshake_NAME        PeerHandshake_Refusal = 3 // clusters of different names
-	PeerHandshake_SELF        PeerHandshake_Refusal = 4 // a process has reached itself
-	PeerHandshake_SECRET      PeerHandshake_Refusal = 5 // not the same secret, or only one has one
-	PeerHandshake_CERTIFICATE PeerHandshake_Refusal = 6 // no certificate that proves a member
-	PeerHandshake_OTHER       PeerHandshake_Refusal = 7 // not the process that was wanted
-	PeerHandshake_CLUSTER     PeerHandshake_Refusal = 8 // clusters of different ids
-	PeerHandshake_BUSY        PeerHandshake_Refusal = 9 // too many links
+	PeerHandshake_PROTOCOL    PeerHandshake_Refusal = 1  // what was said is none of the protocol
+	PeerHandshake_VERSION     PeerHandshake_Refusal = 2  // no version in common
+	PeerHandshake_NAME        PeerHandshake_Refusal = 3  // clusters of different names
+	PeerHandshake_SELF        PeerHandshake_Refusal = 4  // a process has reached itself
+	PeerHandshake_SECRET      PeerHandshake_Refusal = 5  // not the same secret, or only one has one
+	PeerHandshake_CERTIFICATE PeerHandshake_Refusal = 6  // no certificate that proves a member
+	PeerHandshake_OTHER       PeerHandshake_Refusal = 7  // not the process that was wanted
+	PeerHandshake_CLUSTER     PeerHandshake_Refusal = 8  // clusters of different ids
+	PeerHandshake_BUSY        PeerHandshake_Refusal = 9  // too many links
+	PeerHandshake_WINDOW      PeerHandshake_Refusal = 10 // windows of different sizes
 )
 
 // Enum value maps for PeerHandshake_Refusal.
 var (
 	PeerHandshake_Refusal_name = map[int32]string{
-		1: "PROTOCOL",
-		2: "VERSION",
-		3: "NAME",
-		4: "SELF",
-		5: "SECRET",
-		6: "CERTIFICATE",
-		7: "OTHER",
-		8: "CLUSTER",
-		9: "BUSY",
+		1:  "PROTOCOL",
+		2:  "VERSION",
+		3:  "NAME",
+		4:  "SELF",
+		5:  "SECRET",
+		6:  "CERTIFICATE",
+		7:  "OTHER",
+		8:  "CLUSTER",
+		9:  "BUSY",
+		10: "WINDOW",
 	}
 	PeerHandshake_Refusal_value = map[string]int32{
 		"PROTOCOL":    1,
@@ -62,6 +64,7 @@ var (
 		"OTHER":       7,
 		"CLUSTER":     8,
 		"BUSY":        9,
+		"WINDOW":      10,
 	}
 )
 
@@ -173,8 +176,9 @@ type PeerHello struct {
 	Name          *string                `protobuf:"bytes,5,opt,name=name" json:"name,omitempty"`      // of the cluster
 	Id            *string                `protobuf:"bytes,6,opt,name=id" json:"id,omitempty"`
 	Addr          *string                `protobuf:"bytes,7,opt,name=addr" json:"addr,omitempty"`
-	Wanted        *string                `protobuf:"bytes,8,opt,name=wanted" json:"wanted,omitempty"` // the id that the dialer expects; absent: any
-	Dialed        *string                `protobuf:"bytes,9,opt,name=dialed" json:"dialed,omitempty"` // the address that the dialer dialled
+	Wanted        *string                `protobuf:"bytes,8,opt,name=wanted" json:"wanted,omitempty"`   // the id that the dialer expects; absent: any
+	Dialed        *string                `protobuf:"bytes,9,opt,name=dialed" json:"dialed,omitempty"`   // the address that the dialer dialled
+	Window        *uint32                `protobuf:"varint,10,opt,name=window" json:"window,omitempty"` // how many instances its engine lets be undecided at once
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -272,15 +276,22 @@ func (x *PeerHello) GetDialed() string {
 	return ""
 }
 
+func (x *PeerHello) GetWindow() uint32 {
+	if x != nil && x.Window != nil {
+		return *x.Window
+	}
+	return 0
+}
+
 var File_internal_wire_link_proto protoreflect.FileDescriptor
 
 const file_internal_wire_link_proto_rawDesc = "" +
 	"\n" +
-	"\x18internal/wire/link.proto\x12\vdoozer.peer\"\x8e\x02\n" +
+	"\x18internal/wire/link.proto\x12\vdoozer.peer\"\x9b\x02\n" +
 	"\rPeerHandshake\x12,\n" +
 	"\x05hello\x18\x01 \x01(\v2\x16.doozer.peer.PeerHelloR\x05hello\x12\x18\n" +
 	"\acluster\x18\x02 \x01(\tR\acluster\x12<\n" +
-	"\arefusal\x18\x03 \x01(\x0e2\".doozer.peer.PeerHandshake.RefusalR\arefusal\"w\n" +
+	"\arefusal\x18\x03 \x01(\x0e2\".doozer.peer.PeerHandshake.RefusalR\arefusal\"\x83\x01\n" +
 	"\aRefusal\x12\f\n" +
 	"\bPROTOCOL\x10\x01\x12\v\n" +
 	"\aVERSION\x10\x02\x12\b\n" +
@@ -291,7 +302,10 @@ const file_internal_wire_link_proto_rawDesc = "" +
 	"\vCERTIFICATE\x10\x06\x12\t\n" +
 	"\x05OTHER\x10\a\x12\v\n" +
 	"\aCLUSTER\x10\b\x12\b\n" +
-	"\x04BUSY\x10\t\"\xe3\x01\n" +
+	"\x04BUSY\x10\t\x12\n" +
+	"\n" +
+	"\x06WINDOW\x10\n" +
+	"\"\xfb\x01\n" +
 	"\tPeerHello\x12\x1f\n" +
 	"\vmin_version\x18\x01 \x01(\rR\n" +
 	"minVersion\x12\x1f\n" +
@@ -303,7 +317,9 @@ const file_internal_wire_link_proto_rawDesc = "" +
 	"\x02id\x18\x06 \x01(\tR\x02id\x12\x12\n" +
 	"\x04addr\x18\a \x01(\tR\x04addr\x12\x16\n" +
 	"\x06wanted\x18\b \x01(\tR\x06wanted\x12\x16\n" +
-	"\x06dialed\x18\t \x01(\tR\x06dialedB%Z#github.com/ha/doozerd/internal/wire"
+	"\x06dialed\x18\t \x01(\tR\x06dialed\x12\x16\n" +
+	"\x06window\x18\n" +
+	" \x01(\rR\x06windowB%Z#github.com/ha/doozerd/internal/wire"
 
 var (
 	file_internal_wire_link_proto_rawDescOnce sync.Once

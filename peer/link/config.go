@@ -60,6 +60,10 @@ type Config struct {
 	Addr string // host:port, by which others reach it
 	Name string // of its cluster
 
+	// Window is that of the engine, which is the same on all members, for
+	// ever: who votes on an instance follows from it.
+	Window uint32
+
 	// Cluster returns the id of its cluster, empty as long as there is none.
 	// It is called often, from many goroutines. Where it changes, links to
 	// others are opened anew.

@@ -180,6 +180,7 @@ func (h *handshake) hello(target Peer) *wire.PeerHello {
 		Addr:       &h.config.Addr,
 		Wanted:     present(target.ID),
 		Dialed:     present(target.Addr),
+		Window:     &h.config.Window,
 	}
 }
 
@@ -203,6 +204,8 @@ func (h *handshake) meet(m *wire.PeerHandshake) error {
 			hello.GetMinVersion(), hello.GetMaxVersion(), minVersion, maxVersion))
 	case hello.GetName() != c.Name:
 		return h.refusal(ErrName, fmt.Sprintf("%q, here %q", hello.GetName(), c.Name))
+	case hello.GetWindow() != c.Window:
+		return h.refusal(ErrWindow, fmt.Sprintf("%d, here %d", hello.GetWindow(), c.Window))
 	case hello.GetSecret() && c.Secret == "":
 		return h.refusal(ErrSecret, "it has a secret, this process has none")
 	case !hello.GetSecret() && c.Secret != "":
@@ -357,6 +360,7 @@ var refusals = map[wire.PeerHandshake_Refusal]error{
 	wire.PeerHandshake_PROTOCOL:    ErrProtocol,
 	wire.PeerHandshake_VERSION:     ErrVersion,
 	wire.PeerHandshake_NAME:        ErrName,
+	wire.PeerHandshake_WINDOW:      ErrWindow,
 	wire.PeerHandshake_SELF:        ErrSelf,
 	wire.PeerHandshake_SECRET:      ErrSecret,
 	wire.PeerHandshake_CERTIFICATE: ErrCertificate,

@@ -40,6 +40,10 @@ func TestRefusals(t *testing.T) {
 			dialer: func(c *Config) { c.Name = "other" }, want: ErrName,
 			dialerDetail: `"test", here "other"`, answererLog: `\"other\", here \"test\"`,
 		}, {
+			name:   "another window",
+			dialer: func(c *Config) { c.Window = 16 }, want: ErrWindow,
+			dialerDetail: "0, here 16", answererLog: "16, here 0",
+		}, {
 			name:   "a secret against none",
 			dialer: withSecret("s"), want: ErrSecret,
 			dialerDetail: "it has no secret, this process has one", answererLog: "it has a secret, this process has none",

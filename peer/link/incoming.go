@@ -183,7 +183,7 @@ func (t *Transport) ended(in *incoming, err error) {
 
 // kinds are the reasons for having no link, as far as logs tell them apart.
 var kinds = []error{
-	ErrNobody, ErrTimeout, ErrGone, ErrVersion, ErrName, ErrSelf, ErrSecret, ErrCertificate, ErrOther, ErrCluster,
+	ErrNobody, ErrTimeout, ErrGone, ErrVersion, ErrName, ErrWindow, ErrSelf, ErrSecret, ErrCertificate, ErrOther, ErrCluster,
 	ErrBusy, ErrProtocol, errUnwanted, errRenamed,
 }
 

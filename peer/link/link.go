@@ -75,6 +75,9 @@ var (
 	ErrVersion = errors.New("no version of the protocol in common")
 	// ErrName: the clusters have different names.
 	ErrName = errors.New("clusters of different names")
+	// ErrWindow: the engines' windows differ, so they would disagree on who
+	// votes.
+	ErrWindow = errors.New("windows of different sizes")
 	// ErrSelf: the address is this process's own.
 	ErrSelf = errors.New("this process itself")
 	// ErrSecret: the secrets differ, or only one side has one; or what came

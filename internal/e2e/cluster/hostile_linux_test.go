@@ -112,7 +112,7 @@ func (c *Cluster) say(n int, b []byte) {
 func (c *Cluster) stranger(t *testing.T, n int, secret string) {
 	met := make(meetings, floods)
 	tr, err := link.New(link.Config{
-		ID: "STRANGER" + secret, Addr: "10.77.0.99:1", Name: "local", Cluster: func() string { return "" }, Secret: secret,
+		ID: "STRANGER" + secret, Addr: "10.77.0.99:1", Name: "local", Window: consensus.DefaultWindow, Cluster: func() string { return "" }, Secret: secret,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}, met)
 	if err != nil {
@@ -167,7 +167,7 @@ func (c *Cluster) forge(t *testing.T, n int) {
 	t.Helper()
 	met := make(remotes, 1)
 	tr, err := link.New(link.Config{
-		ID: "STRANGER", Addr: "10.77.0.99:1", Name: "local", Cluster: func() string { return "" },
+		ID: "STRANGER", Addr: "10.77.0.99:1", Name: "local", Window: consensus.DefaultWindow, Cluster: func() string { return "" },
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}, met)
 	assert.Equal(t, nil, err)
