@@ -142,7 +142,7 @@ func (e *Engine) atRest() bool { return e.idle() && e.known >= e.need }
 // asleep reports whether all have been at rest for a while. Nobody is waited for then, so it need not be known soon who is
 // silent; whoever is woken gives the others time to be heard again.
 func (e *Engine) asleep() bool {
-	return e.atRest() && !e.follows() && e.now-e.stirred >= e.cfg.FillDelay
+	return e.atRest() && e.now-e.stirred >= e.cfg.FillDelay
 }
 
 // stir notes that there is something to wait for.
