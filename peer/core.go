@@ -43,7 +43,7 @@ type Core struct {
 	source    source
 	fetching  *fetching
 	vias      []string          // members to fetch a first snapshot from
-	met       map[string]string // id, by address that was dialled
+	met       map[string]string // id, by address that was dialled; "" is nobody
 	strand    strand
 	lost      bool                     // the majority, as was told last
 	gone      map[string]time.Duration // when the link of those was closed by its kernel who were not heard since
@@ -226,6 +226,13 @@ func (c *Core) Met(addr, id string) {
 	}
 	c.met[addr] = id
 	c.dutyAt = c.now
+}
+
+// Refused says that the system at addr, which was dialled, answered that nobody listens there.
+func (c *Core) Refused(addr string) {
+	if id, ok := c.met[addr]; !ok || id != "" {
+		c.Met(addr, "")
+	}
 }
 
 // Lost says that the other side's kernel closed the link to id: that process is gone.

@@ -180,8 +180,8 @@ func (c *Core) replace(v *view) {
 		return
 	}
 	for _, old := range membersOf(v.tree) {
-		id, ok := c.met[old.addr]
-		if !ok || id == old.id || old.id == c.config.ID || !c.isSuccessor(v, id, old) || !c.myTurn(v, 0) {
+		id := c.met[old.addr]
+		if id == "" || id == old.id || old.id == c.config.ID || !c.isSuccessor(v, id, old) || !c.myTurn(v, 0) {
 			continue
 		}
 		if l, ok := v.roster.slotOf(old.id); ok {

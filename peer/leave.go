@@ -82,7 +82,14 @@ func (c *Core) remaining(v *view) (n int) {
 // othersGone reports whether the processes of all other voters have ended. Those that are merely silent may be cut off from us, and
 // have nobody but us to find out from what was decided.
 func (c *Core) othersGone(v *view) bool {
-	return !slices.ContainsFunc(v.voters, func(id string) bool { return id != c.config.ID && !(c.isGone(id) && c.isQuiet(id)) })
+	return !slices.ContainsFunc(v.voters, func(id string) bool { return id != c.config.ID && !(c.hasEnded(v, id) && c.isQuiet(id)) })
+}
+
+// hasEnded reports whether nobody, or another process, was found at the address of id. A link that was closed shows less: that may have been
+// done for a process that was cut off.
+func (c *Core) hasEnded(v *view, id string) bool {
+	found, dialled := c.met[bodyOf(v.tree, nodePath(id, addrFile))]
+	return dialled && found != id
 }
 
 // isGone reports whether the kernel of id's host has closed its link.

@@ -313,6 +313,9 @@ func TestLeavingVoterThatIsCutOffStays(t *testing.T) {
 	r.cores["A"].Leave()
 	r.until("A is no voter", 5*time.Second, func() bool { return !slices.Contains(r.cores["B"].engine.Voters(), "A") })
 	r.cut["A"] = true
+	for _, id := range []string{"B", "C", "D"} {
+		r.cores["A"].Lost(id) // whoever waits for a process that is cut off closes its links after a while
+	}
 	r.run(5 * time.Second)
 	assert.T(t, !r.cores["A"].Left())
 	r.cut["A"] = false

@@ -99,6 +99,9 @@ func (r *rig) meet(c *Core) {
 		return
 	}
 	for _, m := range membersOf(c.store.Snapshot()) {
+		if id, ok := r.at[m.addr]; ok && !r.cut[id] && r.cores[id] == nil {
+			c.Refused(m.addr)
+		}
 		if id, ok := r.at[m.addr]; ok && id != m.id && !r.cut[id] && r.cores[id] != nil && c.met[m.addr] != id {
 			c.Met(m.addr, id)
 		}

@@ -68,6 +68,7 @@ func (s *running) propose(p proposal) { s.core.propose(p) }
 func (s *running) unreachable(addr string, err error) {
 	s.astray = s.astray || s.isVia(addr)
 	if errors.Is(err, link.ErrNobody) {
+		s.core.Refused(addr)
 		s.founderEnded(addr)
 	}
 }

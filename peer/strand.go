@@ -48,5 +48,5 @@ func (c *Core) others(v *view) []string {
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	return slices.DeleteFunc(ids, func(id string) bool { return id == c.config.ID })
+	return slices.DeleteFunc(ids, func(id string) bool { return id == c.config.ID || id == "" })
 }

@@ -159,6 +159,11 @@ func (n *node) wake(in time.Duration) {
 
 func nothing() {}
 
+// noteAbandoned notes that n leaves as a voter, since there is nobody to hand over to.
+func (n *node) noteAbandoned() {
+	n.abandoned = n.abandoned || n.leaving && n.core.Left() && n.writable()
+}
+
 // turn is one turn of the loop, with something that came in.
 func (n *node) turn(input func()) {
 	if n.dead {
@@ -178,8 +183,10 @@ func (n *node) turn(input func()) {
 	}
 	n.before = n.tree()
 	n.core.Tick(n.local)
+	n.noteAbandoned()
 	input()
 	n.flush()
+	n.noteAbandoned()
 	n.wake(max(leastTick, time.Duration(float64(n.core.NextTick())/n.rate)))
 }
 
@@ -378,11 +385,16 @@ func (n *node) dial() {
 		n.dialListed()
 		return
 	}
-	if !n.w.moved || !n.core.Joined() {
+	if !n.core.Joined() {
 		return
 	}
 	for _, m := range n.core.Associates() {
-		if p := n.w.at[m.Addr]; p != nil && p.id != m.ID && p != n && n.met[m.Addr] != p.id && n.reaches(p) {
+		switch p := n.w.at[m.Addr]; {
+		case p == nil || p == n || n.w.network.parted(n.id, p.id):
+		case p.dead && n.w.plan.closes:
+			delete(n.met, m.Addr)
+			n.turn(func() { n.core.Refused(m.Addr) })
+		case n.w.moved && p.id != m.ID && n.met[m.Addr] != p.id && n.reaches(p):
 			n.met[m.Addr] = p.id
 			n.w.trace("%s meets %s at %s", n.id, p.id, m.Addr)
 			n.turn(func() { n.core.Met(m.Addr, p.id) })

@@ -235,11 +235,11 @@ func (w *world) leave(n *node) {
 // awaitLeave ends n when it says that others can do without it, which must be true; or when it has nobody to hand over to, or
 // the time is up, as soon as nothing is lost by that.
 func (w *world) awaitLeave(n *node, deadline time.Duration) {
-	left, alone := n.core.Left(), n.writable()
+	left := n.core.Left()
 	switch {
 	case n.dead:
 		return
-	case left && !alone && !n.abandoned:
+	case left && !n.abandoned:
 		if n.in == w.check.current && w.decisive(n) {
 			w.fail("%s has left, though others need it", n.id)
 		}
@@ -249,7 +249,6 @@ func (w *world) awaitLeave(n *node, deadline time.Duration) {
 		w.exit(n)
 		return
 	}
-	n.abandoned = n.abandoned || left
 	w.after(tickEvery, func() { w.awaitLeave(n, deadline) })
 }
 

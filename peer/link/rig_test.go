@@ -299,7 +299,9 @@ type relay struct {
 	ctx  context.Context
 
 	// change returns what goes on of what was read from the dialer; nil ends
-	// the connection.
+	// the connection. One that is over may still have something to pass on when
+	// the next has begun.
+	mu     sync.Mutex
 	change func(b []byte) []byte
 }
 
@@ -339,7 +341,9 @@ func (r *relay) serve() {
 				if err != nil {
 					return
 				}
+				r.mu.Lock()
 				on := r.change(b[:n])
+				r.mu.Unlock()
 				if on == nil {
 					return
 				}
