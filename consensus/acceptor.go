@@ -43,6 +43,7 @@ func (e *Engine) onSuggest(m *Message) {
 	switch {
 	case s == nil:
 		e.answerOld(m.From, m.Range)
+		e.heardBeyond(m)
 	case s.owner() != m.From || !s.legal(&m.Batch, e.id) || s.acceptor.differs(0, &m.Batch):
 		e.drop()
 	default:

@@ -1,15 +1,19 @@
 package consensus
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // pull is the question about the first instance that we miss.
 type pull struct {
 	instance uint64
 	tries    int
 	again    backoff
-	hurry    string  // who just sent us a part of its log: it will have more
-	rest     []Batch // of that part, what is beyond our window
-	restAt   uint64  // the instance of rest[0]
+	hurry    string        // who just sent us a part of its log, or is at work beyond our window: it will have more
+	beyond   time.Duration // when the latter was so last
+	rest     []Batch       // of that part, what is beyond our window
+	restAt   uint64        // the instance of rest[0]
 }
 
 // pullMissing asks for what we wait for: the owner first, who may decide it by a skip, then the others in turn. Nobody
@@ -43,10 +47,21 @@ func (e *Engine) pullFrom(i uint64) string {
 	if f := e.knower(i); f != "" && e.pull.tries%askFollower == askFollower-1 {
 		return f
 	}
-	if len(e.peers) == 0 {
+	return e.someone(int(i%MaxVoters) + e.pull.tries)
+}
+
+// someone returns the k-th of the other voters, counted round, or the next one that is heard, if any is; "" if there is none.
+func (e *Engine) someone(k int) string {
+	n := len(e.peers)
+	for j := range n {
+		if p := e.peers[(k+j)%n]; !e.silent(p) {
+			return p.id
+		}
+	}
+	if n == 0 {
 		return ""
 	}
-	return e.peers[(int(i%uint64(len(e.peers)))+e.pull.tries)%len(e.peers)].id
+	return e.peers[k%n].id
 }
 
 // askFollower is how many pulls there are to one that asks a follower.
@@ -81,6 +96,16 @@ func (e *Engine) hurryPull() {
 		e.sendPull(p.hurry)
 	}
 	p.hurry = ""
+}
+
+// heardBeyond: somebody is at work beyond our window, so it knows all that we miss.
+func (e *Engine) heardBeyond(m *Message) {
+	i := m.Range.Lo
+	if i < e.window.end() || i > MaxInstance || e.now < e.pull.beyond+e.cfg.FillDelay/4 {
+		return
+	}
+	e.needs(i)
+	e.pull.hurry, e.pull.beyond = m.From, e.now
 }
 
 // onPull answers with all we know of the instances asked for. Our own unused ones we give away: somebody waits for them.

@@ -476,6 +476,28 @@ func TestFollowerIsFedAsMuchAsItsWindowTakes(t *testing.T) {
 	assert.Equal(t, uint64(many+1), fed[4].Range.Hi)
 }
 
+// Whoever is at work beyond our window has all that we miss. It is not asked for each thing that it says.
+func TestWhoIsBehindByAWindowAsksAtOnce(t *testing.T) {
+	e := lone(t)
+	e.Tick(delay)
+	owner := func(i uint64) string { return e.standing().voters[i%3] }
+	suggest := func(i uint64) []Message {
+		e.Step(Message{Kind: Suggest, From: owner(i), To: "a", Owner: owner(i), Range: Range{i, i + 1}, Batch: Batch{Proposer: owner(i), Seq: 1, Mutations: [][]byte{{1}}}})
+		return said(e, Pull)
+	}
+	i := e.window.end() + 2
+	for owner(i) == "a" {
+		i++
+	}
+	pulls := suggest(i)
+	assert.Equal(t, 1, len(pulls))
+	assert.Equal(t, owner(i), pulls[0].To)
+	assert.Equal(t, Range{1, i + 1}, pulls[0].Range)
+	assert.Equal(t, 0, len(suggest(i+3)))
+	e.Tick(delay + delay/4)
+	assert.Equal(t, 1, len(suggest(i+6)))
+}
+
 // Who cannot hear an owner learns from the others that it suggested something, and that it waits for what is below.
 func TestSkipsWhenOthersTellOfASuggestion(t *testing.T) {
 	e := lone(t)
