@@ -20,10 +20,16 @@ type history struct {
 	revs     map[string]int64
 	dels     map[string][]int64       // revs of deletes, by path
 	slots    map[string]string        // ids, by slot
-	taken    map[string]time.Duration // when that was, by slot
+	seats    map[string]seat          // by id
 	addrs    map[string]string        // of registered processes, by id
 	listed   map[string]time.Duration // when that was, by id
 	walks    []walk
+}
+
+// seat is when a process has slots.
+type seat struct {
+	slots       int
+	taken, lost time.Duration // the first, and the last
 }
 
 // agreed is an event, and when somebody first applied it.
@@ -42,7 +48,7 @@ type walk struct {
 const keyDir = "/k/"
 
 func newHistory(cluster string) *history {
-	return &history{cluster: cluster, revs: map[string]int64{}, dels: map[string][]int64{}, slots: map[string]string{}, taken: map[string]time.Duration{}, addrs: map[string]string{}, listed: map[string]time.Duration{}}
+	return &history{cluster: cluster, revs: map[string]int64{}, dels: map[string][]int64{}, slots: map[string]string{}, seats: map[string]seat{}, addrs: map[string]string{}, listed: map[string]time.Duration{}}
 }
 
 // forked returns the history of a cluster that goes on from rev of h.
@@ -69,7 +75,7 @@ func (h *history) note(e store.Event, at time.Duration) (before int64) {
 		before = h.revs[mark]
 		h.revs[mark] = e.Rev
 	case strings.HasPrefix(e.Path, calDir):
-		h.slots[e.Path], h.taken[e.Path] = strings.TrimSpace(string(e.Body)), at
+		h.noteSlot(e.Path, strings.TrimSpace(string(e.Body)), at)
 		if e.Op == store.Del {
 			delete(h.slots, e.Path)
 		}
@@ -80,6 +86,24 @@ func (h *history) note(e store.Event, at time.Duration) (before int64) {
 		}
 	}
 	return before
+}
+
+func (h *history) noteSlot(slot, id string, at time.Duration) {
+	if before := h.slots[slot]; before != "" {
+		s := h.seats[before]
+		s.slots--
+		s.lost = at
+		h.seats[before] = s
+	}
+	h.slots[slot] = id
+	if id != "" {
+		s := h.seats[id]
+		if s.slots == 0 {
+			s.taken = at
+		}
+		s.slots++
+		h.seats[id] = s
+	}
 }
 
 // markOf is what makes the body of a write unique: all before the padding.

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"math"
 	"strings"
 	"time"
 
@@ -47,7 +46,7 @@ func (c *checker) slotChange(n *node, h *history, slot, before, after string) {
 	case w.plan.drill == "exodus" && after == "" && !h.anyVoterBut(before):
 		w.fail("%s gave %s away, and nobody is left", before, slot)
 	case before == after || len(h.slots) == 0 || h.survivor != "" && w.now < w.lostAt+lateDecision:
-	case before != "" && after == "" && h.addrs[before] != "" && h.seated(before) > w.now-w.plan.timeout/2 && w.stays(before) && w.byID[before].ran < h.seated(before):
+	case before != "" && after == "" && h.addrs[before] != "" && c.hasty(h, before):
 		w.fail("%s was evicted from %s before it could be silent there for long enough", before, slot)
 	case before != "" && h.addrs[before] != "" && w.blameless(before):
 		w.fail("%s lost %s to %q, though nothing was wrong with it", before, slot, after)
@@ -66,15 +65,12 @@ func (h *history) anyVoterBut(id string) bool {
 	return false
 }
 
-// seated returns since when the member id has a slot: one that hears nothing may ask for another.
-func (h *history) seated(id string) time.Duration {
-	since := time.Duration(math.MaxInt64)
-	for slot, holder := range h.slots {
-		if holder == id {
-			since = min(since, h.taken[slot])
-		}
-	}
-	return since
+// hasty reports whether the voter id is evicted sooner than it could be silent for so long. One that asks for a second slot, since it hears
+// nothing, or is given another soon after it lost one, was one already.
+func (c *checker) hasty(h *history, id string) bool {
+	s := h.seats[id]
+	wasVoter := s.lost > 0 && s.taken-s.lost < c.w.plan.timeout
+	return s.taken > c.w.now-c.w.plan.timeout/2 && !wasVoter && c.w.stays(id) && c.w.byID[id].ran < s.taken
 }
 
 // asked holds what a member asks of others to the rules of who takes a slot: not while it is leaving, nor before the voters
