@@ -168,7 +168,7 @@ func (e *Engine) onLog(m *Message) {
 	switch {
 	case e.known > before && !e.follows():
 		e.pull.hurry = m.From
-	case len(m.Batches) > MaxLogBatches/8:
+	case uint64(len(m.Batches)) > min(MaxLogBatches, e.window.size)/8:
 		e.greetAt = e.now // whoever feeds us goes on when it hears that we have taken that in
 	}
 }

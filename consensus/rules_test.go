@@ -498,6 +498,22 @@ func TestWhoIsBehindByAWindowAsksAtOnce(t *testing.T) {
 	assert.Equal(t, 1, len(suggest(i+6)))
 }
 
+// A follower is fed on when it greets, so it does when it has taken in what fills its window, be that small.
+func TestFollowerGreetsOnceItIsFed(t *testing.T) {
+	e := lone(t, "b", "c")
+	e.Tick(1)
+	up := said(e, Status)[0].To
+	e.Tick(2)
+	e.Step(Message{Kind: Log, From: up, To: "a", Range: Range{1, 17}, Batches: make([]Batch, 16), Applied: 100})
+	for _, d := range e.Ready().Decisions {
+		e.Applied(d.Instance, nil)
+	}
+	e.Tick(3)
+	greetings := said(e, Status)
+	assert.Equal(t, 1, len(greetings))
+	assert.Equal(t, uint64(16), greetings[0].Applied)
+}
+
 // Who cannot hear an owner learns from the others that it suggested something, and that it waits for what is below.
 func TestSkipsWhenOthersTellOfASuggestion(t *testing.T) {
 	e := lone(t)
