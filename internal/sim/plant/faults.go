@@ -91,8 +91,6 @@ var faults = []fault{
 		"	e.answerOld(m.From, m.Range)\n	if m.Owner", "	if m.Range.Lo <= e.window.applied {\n		e.send(Message{Kind: Promise, To: m.From, Owner: m.Owner, Range: m.Range, Ballot: m.Ballot})\n	}\n	if m.Owner"},
 	{"snapshot one short", "▲ a snapshot is of one instance", "consensus/membership.go",
 		"s := Snapshot{Instance: e.window.applied}", "s := Snapshot{Instance: e.window.applied - min(e.window.applied, 1)}"},
-	{"older snapshot installed", "▲ a snapshot is installed only if newer", "consensus/membership.go",
-		"	if s.Instance <= e.window.applied {\n		return false, nil\n	}\n", ""},
 	{"snapshot forgets promises", "▲ promises and votes above a snapshot stay", "consensus/membership.go",
 		"kept.instance == i {", "kept.instance == i && e.id == \"\" {"},
 	{"jumped proposed again", "▲ a batch that a snapshot jumped over is never proposed again", "consensus/membership.go",
@@ -204,8 +202,17 @@ var faults = []fault{
 		"	case d.Guard < rev && d.Guard != Clobber:", "	case d.Guard < rev && d.Guard == Missing:"},
 }
 
+// halves break a rule that is kept twice, so each alone does nothing.
+var halves = []fault{
+	{"engine installs older", "a snapshot is installed only if newer", "consensus/membership.go",
+		"	if s.Instance <= e.window.applied {\n		return false, nil\n	}\n", ""},
+	{"node takes older parts", "a snapshot is installed only if newer", "peer/fetch.go",
+		"	if c.engine != nil && p.Snapshot.Instance <= c.engine.LastApplied() {\n		c.fetching = nil // nothing in it is new\n		return\n	}\n", ""},
+}
+
 // combined are rules that make up for each other, and so are taken out together.
 var combined = []combination{
+	{"older snapshot installed", "▲ a snapshot is installed only if newer", []string{"engine installs older", "node takes older parts"}},
 	{"neither gives way nor backs off", "▲ fills give way to each other", []string{"never gives way", "no backoff"}},
 	{"silence of whoever stopped", "▲ silence counts only while one's own loop ran", []string{"silence of a stopped loop", "silence of a stopped node"}},
 	{"evicted by one in the dark", "▲ evict only when a majority reports the silence", []string{"evicted by one", "evicts in the dark"}},

@@ -80,6 +80,9 @@ type planting struct {
 // all returns each fault alone, and the combinations.
 func all() (plantings []planting) {
 	named := map[string]fault{}
+	for _, f := range halves {
+		named[f.name] = f
+	}
 	for _, f := range faults {
 		named[f.name] = f
 		plantings = append(plantings, planting{fault: f})

@@ -27,6 +27,10 @@ func TestFaultsApply(t *testing.T) {
 		assert.T(t, !names[p.name], p.name, "twice")
 		names[p.name] = true
 	}
+	for _, f := range halves {
+		assert.T(t, !names[f.name], f.name, "twice")
+		names[f.name] = true
+	}
 	for _, c := range combined {
 		for _, name := range c.of {
 			assert.T(t, names[name], name)
