@@ -26,6 +26,7 @@ var duties = []func(*Core, *view){
 	(*Core).keepRegistered,
 	(*Core).keepStanding,
 	(*Core).takeSlot,
+	(*Core).keepOneSlot,
 	(*Core).keepVoterFiles,
 	(*Core).tellMajority,
 	(*Core).report,
@@ -242,8 +243,25 @@ func (c *Core) takeSlot(v *view) {
 	if len(free) == 0 || len(v.voters) >= consensus.MaxVoters {
 		return
 	}
+	for _, l := range free {
+		if _, asked := c.requests[l.path]; asked {
+			return
+		}
+	}
 	l := free[c.rank(v)%len(free)]
 	c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev, Body: []byte(c.config.ID)})
+}
+
+// keepOneSlot gives back all slots but one: whoever asks again, since it hears nothing of a slot that it was given, may be given another, and
+// somebody waits for that.
+func (c *Core) keepOneSlot(v *view) {
+	taken := false
+	for _, l := range v.roster.slots {
+		if taken && l.id == c.config.ID {
+			c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev})
+		}
+		taken = taken || l.id == c.config.ID
+	}
 }
 
 // rank is this process's place among the observers.

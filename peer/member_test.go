@@ -322,6 +322,42 @@ func TestLeavingVoterThatIsCutOffStays(t *testing.T) {
 	r.until("A may go", 5*time.Second, r.cores["A"].Left)
 }
 
+// Whoever has asked twice may have two slots, and another waits for one.
+func TestNobodyKeepsTwoSlots(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.join("D", "10.0.0.4:1", "A")
+	r.until("D is registered", 5*time.Second, func() bool { return isRegistered(r.cores["A"].Store().Snapshot(), "D") })
+	assert.Equal(t, nil, r.set("A", slotPath(3), "B"))
+	r.until("D is a voter", 5*time.Second, r.areVoters("A", "B", "C", "D"))
+	r.check()
+}
+
+// An observer may learn late that it has a slot. It does not ask for another meanwhile, although others come and its place among them changes.
+func TestWhoAsksForASlotAsksForNoOther(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.join("E", "10.0.0.5:1", "A")
+	r.until("E is registered", 5*time.Second, func() bool { return isRegistered(r.cores["E"].Store().Snapshot(), "E") })
+	e := r.cores["E"]
+	for k := 3; k < 5; k++ {
+		r.cores["A"].Propose(setting(slotPath(k), "").Append(nil), func(store.Event, error) {})
+	}
+	asked := func() (n int) {
+		for path := range e.requests {
+			if strings.HasPrefix(path, calDir) {
+				n++
+			}
+		}
+		return n
+	}
+	r.until("E asks", 5*time.Second, func() bool { return asked() > 0 })
+	r.mail = nil // that is lost
+	assert.Equal(t, nil, r.set("A", nodePath("D", addrFile), "10.0.0.4:1"))
+	r.until("E knows of D", 200*time.Millisecond, func() bool { return isRegistered(e.store.Snapshot(), "D") })
+	assert.Equal(t, 1, e.rank(&view{tree: e.store.Snapshot(), voters: e.engine.Voters()}))
+	e.look()
+	assert.Equal(t, 1, asked())
+}
+
 // A registration that is still under way would make a voter again of whoever left its name in a slot.
 func TestWhoLeavesLeavesNoNameInASlot(t *testing.T) {
 	r := founded(t, 3, 3)

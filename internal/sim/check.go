@@ -196,6 +196,9 @@ func (c *checker) unsettledMembers(w *world, alive []*node) string {
 		if id == "" {
 			free++
 		} else if h.addrs[id] != "" {
+			if voters[id] {
+				return id + " has two slots"
+			}
 			voters[id] = true
 		}
 	}

@@ -118,6 +118,8 @@ var faults = []fault{
 		"if f.applied >= i {", "if f.applied > MaxInstance {"},
 	{"slot taken without a guard", "▲ a slot is taken as it was seen", "peer/duty.go",
 		"Guard: l.rev, Body: []byte(c.config.ID)", "Guard: 1 << 62, Body: []byte(c.config.ID)"},
+	{"second slot kept", "nobody keeps two slots", "peer/duty.go",
+		"	(*Core).keepOneSlot,\n", ""},
 	{"unregistered stays so", "▲ a node checks its own registration again", "peer/duty.go",
 		"if c.founding != nil || c.leaving.on && !v.voter {", "if c.founding != nil || c.leaving.on && !v.voter || c.leaving.until > 0 {"},
 	{"silent not evicted", "a silent voter is evicted", "peer/evict.go",
