@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -276,10 +277,22 @@ func (c *checker) acknowledged(w *world) {
 		if r.read || r.unknown || !r.outcome.ok || c.current.has(r) {
 			continue
 		}
-		if r.in == c.current || r.in.depth() >= c.current.depth() || r.outcome.rev <= c.current.fork {
+		if r.outcome.rev <= c.current.keeps(r.in) {
 			w.fail("%+v was acknowledged at rev %d, and is gone", r.op, r.outcome.rev)
 		}
 	}
+}
+
+// keeps returns up to which rev h must have what was agreed on in another: all, but what was left behind on the way from there.
+func (h *history) keeps(other *history) int64 {
+	kept := int64(math.MaxInt64)
+	for ; h != nil; h = h.parent {
+		if h == other {
+			return kept
+		}
+		kept = min(kept, h.fork)
+	}
+	return math.MaxInt64
 }
 
 // has reports whether what r did is in h.
