@@ -130,9 +130,18 @@ func (e *Engine) greetSource() {
 	}
 	p := e.peer(e.upstream)
 	if p == nil || e.standing().index(p.id) < 0 || p.suspected() || e.now-max(p.echoed, e.turned) > min(fillAnyway*e.patienceWith(p), turnAway*e.cfg.FillDelay) {
-		standing := e.standing().voters // of whom we are none
-		p = e.peer(standing[e.cfg.Rand.IntN(len(standing))])
+		p = e.otherUpstream()
 		e.upstream, e.turned = p.id, e.now
 	}
 	e.sendStatus(p.id, false)
+}
+
+// otherUpstream returns any voter that stands, of whom we are none, but not the one that we turn away from if there is another.
+func (e *Engine) otherUpstream() *peer {
+	standing := e.standing().voters
+	k := e.cfg.Rand.IntN(len(standing))
+	if standing[k] == e.upstream {
+		k = (k + 1) % len(standing)
+	}
+	return e.peer(standing[k])
 }
