@@ -14,6 +14,11 @@ var aimedDrills = map[string]func(*world){
 	"haunted": (*world).repeatPrepares,
 	"crossed": (*world).delayFills,
 	"exodus":  (*world).leaveAll,
+
+	"broken off": (*world).breakOff,
+	"claimed":    (*world).claim,
+	"overruled":  (*world).overrule,
+	"reinforced": (*world).reinforce,
 }
 
 // aimedShare is how many seeds there are to one that may become an aimed drill.
@@ -24,6 +29,9 @@ func (p *plan) planAimed(r *rand.Rand) {
 	if r.IntN(aimedShare) == 0 && p.drill == "" {
 		p.becomeAimed(pick(r, "missed", "haunted", "crossed", "exodus"), r)
 	}
+	if r.IntN(aimedShare) == aimedShare/4 && p.drill == "" {
+		p.becomeAimed(pick(r, "broken off", "claimed", "overruled", "reinforced"), r)
+	}
 }
 
 // becomeAimed turns p into a run in which nothing goes wrong but what the adversary does.
@@ -33,8 +41,10 @@ func (p *plan) becomeAimed(drill string, r *rand.Rand) {
 	switch drill {
 	case "haunted":
 		p.voters = 5 // of which one is dead and one deaf
-	case "exodus":
+	case "exodus", "broken off", "reinforced":
 		p.voters = 3
+	case "overruled":
+		p.voters = 5 // of which two hear of nothing meanwhile, and the others are a majority
 	}
 	p.slots, p.observers = p.voters, 0
 	p.window, p.retain, p.inFlight = 1024, 4096, 8
@@ -43,7 +53,16 @@ func (p *plan) becomeAimed(drill string, r *rand.Rand) {
 	p.latency, p.think = "lan", 30*time.Millisecond
 	p.timeout, p.pulse, p.writeTimeout = time.Minute, 3*time.Second, 5*time.Second
 	p.faulty = loadTime + recoveryTime
+	switch drill {
+	case "broken off", "overruled": // whoever is to suggest has something to suggest
+		p.clients = 12
+	case "reinforced":
+		p.observers, p.timeout = 6, shortTimeout
+	}
 }
+
+// shortTimeout is as short as an eviction takes in any run.
+const shortTimeout = 1500 * time.Millisecond
 
 // statement is what one node says to another, however often it says it.
 type statement struct {

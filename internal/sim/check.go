@@ -384,6 +384,7 @@ var promptness = map[string]struct{ mean, longest time.Duration }{
 	"wan surge":   {1500 * time.Millisecond, 2 * time.Second},
 	"lan missed":  {2 * fill, 3 * fill},
 	"lan haunted": {2 * fill, 6 * fill},
+	"lan claimed": {2 * fill, 6 * fill}, // the filler may be just in time, and is waited for
 }
 
 // maxQuarrels is how often, in a drill, nodes may get in each other's way while they do the work of one that is gone.

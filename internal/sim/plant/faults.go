@@ -83,8 +83,6 @@ var faults = []fault{
 		"fresh = fresh || !s.learner.decided && m.Ballot > s.acceptor.promised", "fresh = true"},
 	{"heard one way", "▲ heard means both ways", "consensus/status.go",
 		"	p.sent, p.at, p.trip = m.Sent, e.now, min(m.RoundTrip, maxRoundTrip)\n", "	p.sent, p.at, p.trip = m.Sent, e.now, min(m.RoundTrip, maxRoundTrip)\n	p.echoed = e.now\n"},
-	{"prepared owner stays", "▲ an owner whose instances are prepared goes on beyond them", "consensus/acceptor.go",
-		"	if m.Owner == e.id {\n", "	if m.Owner == e.id && e.now < 0 {\n"},
 	{"heard owner never filled", "▲ blocked for several fill delays, a voter fills whether or not the owner is heard", "consensus/stall.go",
 		"		waited >= anyway+queue ||\n", ""},
 	{"promises applied instances", "▲ an instance applied already is never promised", "consensus/acceptor.go",
@@ -204,18 +202,25 @@ var faults = []fault{
 		"	case d.Guard < rev && d.Guard != Clobber:", "	case d.Guard < rev && d.Guard == Missing:"},
 }
 
-// halves break a rule that is kept twice, so each alone does nothing.
+// halves break a rule that is kept twice, so each alone does nothing. A prepared owner that skips nothing passes its instances over when it
+// suggests; and one that does not pass them over has skipped them.
 var halves = []fault{
 	{"engine installs older", "a snapshot is installed only if newer", "consensus/membership.go",
 		"	if s.Instance <= e.window.applied {\n		return false, nil\n	}\n", ""},
 	{"node takes older parts", "a snapshot is installed only if newer", "peer/fetch.go",
 		"	if c.engine != nil && p.Snapshot.Instance <= c.engine.LastApplied() {\n		c.fetching = nil // nothing in it is new\n		return\n	}\n", ""},
+	{"prepared owner skips nothing", "▲ an owner whose instances are prepared skips the unused ones", "consensus/acceptor.go",
+		"	if m.Owner == e.id {\n", "	if m.Owner == e.id && e.now < 0 {\n"},
+	{"prepared owner passes nothing over", "▲ an owner whose instances are prepared goes on beyond them", "consensus/proposer.go",
+		"		e.suggest(s, p.take(e.cfg.BatchBytes))\n",
+		"		if before := e.window.at(s.instance - uint64(len(s.era.voters))); before != nil && before.instance >= p.next && !before.learner.decided {\n			break\n		}\n		e.suggest(s, p.take(e.cfg.BatchBytes))\n"},
 }
 
 // combined are rules that make up for each other, and so are taken out together.
 var combined = []combination{
 	{"older snapshot installed", "▲ a snapshot is installed only if newer", []string{"engine installs older", "node takes older parts"}},
 	{"neither gives way nor backs off", "▲ fills give way to each other", []string{"never gives way", "no backoff"}},
+	{"prepared owner stays", "▲ an owner whose instances are prepared goes on beyond them", []string{"prepared owner skips nothing", "prepared owner passes nothing over"}},
 	{"silence of whoever stopped", "▲ silence counts only while one's own loop ran", []string{"silence of a stopped loop", "silence of a stopped node"}},
 	{"evicted by one in the dark", "▲ evict only when a majority reports the silence", []string{"evicted by one", "evicts in the dark"}},
 }
