@@ -18,6 +18,7 @@ var aimedDrills = map[string]func(*world){
 	"broken off": (*world).breakOff,
 	"claimed":    (*world).claim,
 	"overruled":  (*world).overrule,
+	"parting":    (*world).part,
 	"reinforced": (*world).reinforce,
 }
 
@@ -32,6 +33,9 @@ func (p *plan) planAimed(r *rand.Rand) {
 	if r.IntN(aimedShare) == aimedShare/4 && p.drill == "" {
 		p.becomeAimed(pick(r, "broken off", "claimed", "overruled", "reinforced"), r)
 	}
+	if r.IntN(4*aimedShare) == aimedShare/2 && p.drill == "" {
+		p.becomeAimed("parting", r)
+	}
 }
 
 // becomeAimed turns p into a run in which nothing goes wrong but what the adversary does.
@@ -43,6 +47,8 @@ func (p *plan) becomeAimed(drill string, r *rand.Rand) {
 		p.voters = 5 // of which one is dead and one deaf
 	case "exodus", "broken off", "reinforced":
 		p.voters = 3
+	case "parting":
+		p.voters = 4 // of which three must live to find out what four have decided
 	case "overruled":
 		p.voters = 5 // of which two hear of nothing meanwhile, and the others are a majority
 	}
@@ -58,6 +64,8 @@ func (p *plan) becomeAimed(drill string, r *rand.Rand) {
 		p.clients = 12
 	case "reinforced":
 		p.observers, p.timeout = 6, shortTimeout
+	case "parting":
+		p.timeout, p.retain = shortTimeout, 2
 	}
 }
 

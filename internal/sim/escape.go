@@ -87,7 +87,8 @@ func (w *world) escapeBy(n *node) {
 }
 
 // strand lets all voters but one die at once, after that one has heard only a single other for a moment: what that one
-// had acknowledged, the survivor has accepted, and may not know yet to be decided.
+// had acknowledged, the survivor has accepted, and may not know yet to be decided. Processes join before and after its escape: the later must
+// get nothing that is of the former cluster.
 func (w *world) strand() {
 	voters := slices.DeleteFunc(w.alive(), func(n *node) bool { return !n.writable() })
 	survivor, writer := voters[0], voters[1]
@@ -105,7 +106,11 @@ func (w *world) strand() {
 				n.crash()
 			}
 		}
-		w.after(between(w.nodesRand, 0, 500*time.Millisecond), func() { w.escapeBy(survivor) })
+		w.addObserver()
+		w.after(between(w.nodesRand, 0, 500*time.Millisecond), func() {
+			w.escapeBy(survivor)
+			w.after(between(w.nodesRand, 0, time.Second), w.addObserver)
+		})
 	})
 }
 

@@ -69,7 +69,10 @@ func (w *world) supervise() {
 			w.after(between(w.nodesRand, 0, time.Second), func() { w.restart(n) })
 		}
 	}
-	if w.begun > 0 && w.now > w.loadEnd && w.majorityLost() {
+	switch lost := w.begun > 0 && w.now > w.loadEnd && w.majorityLost(); {
+	case lost && w.plan.drill == "parting":
+		w.fail("those that stand cannot go on without one that has left")
+	case lost:
 		w.escapeBy(w.survivor())
 	}
 	w.after(superviseEvery, w.supervise)
