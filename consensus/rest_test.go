@@ -48,6 +48,27 @@ func TestWhoIsAtRestGreetsWithTheOthers(t *testing.T) {
 	assert.Equal(t, delay/3, e.NextTick())
 }
 
+// Who wakes up gives others time to be heard again, but not those who were silent all through its sleep.
+func TestWhoIsSilentThroughOurSleep(t *testing.T) {
+	e := lone(t)
+	until := func(last int, heard ...string) {
+		for e.now < time.Duration(last)*delay {
+			e.Tick(e.raw + delay)
+			for _, id := range heard {
+				hears(e, id)
+			}
+			e.Ready()
+		}
+		assert.T(t, e.asleep())
+	}
+	until(5, "b", "c")
+	until(8, "c")
+	assert.T(t, !e.silent(e.peer("b")))
+	until(20, "c")
+	assert.T(t, e.silent(e.peer("b")))
+	assert.T(t, !e.silent(e.peer("c")))
+}
+
 // However far voters are from each other, and however their greetings fall, nobody that lives is taken for silent, at rest or at work.
 func TestVotersHearEachOther(t *testing.T) {
 	for _, oneWay := range []time.Duration{0, delay / 10, delay / 5, delay / 4, delay / 3, delay / 2, delay} {

@@ -116,8 +116,8 @@ func (e *Engine) greet() {
 	}
 }
 
-// greetEvery is the pause between two greetings. Two of them, and a round trip, are less than our patience: so long may it
-// take until we hear that one of ours was heard.
+// greetEvery is the pause between two greetings. Unless we sleep, two of them, and a round trip, are less than our patience: so long
+// may it take until we hear that one of ours was heard.
 func (e *Engine) greetEvery() time.Duration {
 	switch {
 	case e.asleep():
@@ -139,8 +139,8 @@ func (e *Engine) greetTogether() {
 // atRest reports whether we have nothing to say and wait for nothing.
 func (e *Engine) atRest() bool { return e.idle() && e.known >= e.need }
 
-// asleep reports whether all have been at rest for a while. Nobody is waited for then, so it need not be known soon who is
-// silent; whoever is woken gives the others time to be heard again.
+// asleep reports whether we have been at rest for a while, and with us all others, as far as we know. Nobody is waited for then, so it
+// need not be known soon who is silent; whoever is woken gives the others time to be heard again.
 func (e *Engine) asleep() bool {
 	return e.atRest() && e.now-e.stirred >= e.cfg.FillDelay
 }
@@ -243,10 +243,14 @@ func (e *Engine) Suspect(id string) {
 // suspected reports whether p's link was closed and p not heard since.
 func (p *peer) suspected() bool { return p.echoed < p.suspect }
 
-// silent reports whether p has not been heard for as long as it should take.
+// silent reports whether p has not been heard for as long as it should take. While we slept it had to be heard only now and then.
 func (e *Engine) silent(p *peer) bool {
-	return p.suspected() || e.now-max(p.echoed, e.slept) >= e.patienceWith(p)
+	patience, silence := e.patienceWith(p), e.now-p.echoed
+	return p.suspected() || silence >= patience && e.now-e.slept >= patience || silence >= patience+sleepless*e.cfg.FillDelay
 }
+
+// sleepless is for how many fill delays more than usual a voter may be silent while all sleep: several greetings may be lost.
+const sleepless = 8
 
 // patienceWith is how long p may take before we act without it: FillDelay, or twice the round trip where
 // that is longer, lest a cluster over a WAN fill the living. An echo of our last greeting may be as old as the round trip and two

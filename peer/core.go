@@ -235,7 +235,7 @@ func (c *Core) Refused(addr string) {
 	}
 }
 
-// Lost says that the other side's kernel closed the link to id: that process is gone.
+// Lost says that the other side's kernel closed the link to id: that process is probably gone.
 func (c *Core) Lost(id string) {
 	if c.engine != nil && len(c.gone) < MaxMembers {
 		c.gone[id] = c.now

@@ -202,5 +202,5 @@ func (c *Core) isSuccessor(v *view, id string, old member) bool {
 	if bodyOf(v.tree, nodePath(id, addrFile)) != old.addr {
 		return false
 	}
-	return !contains(v.voters, old.id) || c.engine.Silence(old.id) >= 2*c.config.FillDelay
+	return !contains(v.voters, old.id) || c.engine.Silence(old.id) >= asleepWithin*c.config.FillDelay
 }

@@ -103,8 +103,11 @@ func (c *Core) isQuiet(id string) bool {
 	return c.engine.Silence(id) >= aliveWithin*c.config.FillDelay
 }
 
-// aliveWithin is how long a voter may be silent and still be thought alive, in fill delays.
-const aliveWithin = 10
+// How long a voter may be silent, in fill delays: one that sleeps, and one that is still thought alive.
+const (
+	asleepWithin = 4
+	aliveWithin  = 10
+)
 
 // successorsApplied returns how many of the voters are known to have applied all that we had a part in.
 func (c *Core) successorsApplied(v *view) (n int) {

@@ -538,6 +538,24 @@ func TestObserverDoesNotTakeSilenceForALostMajority(t *testing.T) {
 	r.until("D knows that all are gone", 10*time.Second, func() bool { return !d.Majority() })
 }
 
+// However seldom they greet each other, those that live hear a majority.
+func TestWhoSleepsHearsAMajority(t *testing.T) {
+	r := founded(t, 3, 3)
+	for _, c := range r.cores {
+		c.config.FillDelay, c.config.Pulse = 2*time.Second, time.Minute
+	}
+	a := r.cores["A"]
+	a.pulseAt = time.Hour
+	r.cut["B"] = true
+	r.run(3 * time.Second)
+	assert.T(t, a.Majority())
+	r.cut["C"] = true
+	r.run(19 * time.Second)
+	assert.T(t, a.Majority()) // for longer than two greetings may take
+	r.run(4 * time.Second)
+	assert.T(t, !a.Majority())
+}
+
 func TestLostMajorityIsSaidOnce(t *testing.T) {
 	r := founded(t, 3, 3)
 	var log bytes.Buffer

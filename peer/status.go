@@ -102,10 +102,10 @@ func (c *Core) trouble(s *Status) []string {
 	silent, voters, free := 0, 0, len(c.roster.free())
 	for _, m := range s.Members {
 		switch {
-		case m.Voter && m.Known && m.Silence >= silentFor:
+		case m.Voter && m.Known && m.Silence >= c.silentFor():
 			silent++
 			words = append(words, fmt.Sprintf("voter %s at %s has not been heard for %v", m.ID, m.Addr, m.Silence.Round(time.Second)))
-		case !m.Voter && m.Known && m.Silence >= silentFor:
+		case !m.Voter && m.Known && m.Silence >= c.silentFor():
 			words = append(words, fmt.Sprintf("observer %s at %s has not been heard for %v", m.ID, m.Addr, m.Silence.Round(time.Second)))
 		}
 		if m.Voter {
@@ -121,8 +121,11 @@ func (c *Core) trouble(s *Status) []string {
 	return words
 }
 
-// silentFor is the silence after which a member is called silent.
-const silentFor = 2 * time.Second
+// leastSilence is the silence after which a member is called silent, where the fill delay is not so long that one that lives may be
+// silent for as long.
+const leastSilence = 2 * time.Second
+
+func (c *Core) silentFor() time.Duration { return max(leastSilence, aliveWithin*c.config.FillDelay) }
 
 // Majority reports whether this node hears a majority of the voters, itself included. An observer, which listens to one
 // voter at a time, cannot count them: to it, any voter that is heard stands for a majority.
@@ -137,7 +140,7 @@ func (c *Core) Majority() bool {
 // heard returns the other voters that were heard lately.
 func (c *Core) heard() (ids []string) {
 	for _, id := range c.engine.Voters() {
-		if id != c.config.ID && c.engine.Silence(id) < silentFor {
+		if id != c.config.ID && c.engine.Silence(id) < c.silentFor() {
 			ids = append(ids, id)
 		}
 	}

@@ -308,7 +308,9 @@ func appearsCommand(ts *testscript.TestScript, args []string) {
 	}
 	for e, err := range conn.Watch(ctx, args[1], rev+1) {
 		ts.Check(err)
-		files[e.Path] = true
+		if files[e.Path] = true; e.IsDel() {
+			delete(files, e.Path)
+		}
 		if len(files) >= times {
 			return
 		}

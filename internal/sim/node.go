@@ -36,16 +36,15 @@ type node struct {
 	ran      time.Duration // since when it has a core
 
 	dead      bool
-	paused    bool          // the loop stands; what arrives waits
-	inbox     []func()      // what arrived while paused
-	slow      time.Duration // added to everything it sends
-	local     time.Duration // its own clock, which never goes back
-	looked    time.Duration // the true time when it last looked at it
-	rate      float64       // of its clock
-	leaving   bool          // it was asked to stop
-	abandoned bool          // it has found nobody to hand over to
-	troubled  time.Duration // the last time when a fault kept it from hearing or being heard
-	dialedAt  time.Duration
+	paused    bool              // the loop stands; what arrives waits
+	inbox     []func()          // what arrived while paused
+	slow      time.Duration     // added to everything it sends
+	local     time.Duration     // its own clock, which never goes back
+	looked    time.Duration     // the true time when it last looked at it
+	rate      float64           // of its clock
+	leaving   bool              // it was asked to stop
+	abandoned bool              // it has found nobody to hand over to
+	troubled  time.Duration     // the last time when a fault kept it from hearing or being heard
 	tickAt    time.Duration     // when its loop turns next if nothing comes in
 	wakesAt   time.Duration     // when that is looked at next; 0 is not set
 	met       map[string]string // the process that it knows of, by address
@@ -116,7 +115,9 @@ func (w *world) newNode(id, addr string) *node {
 	w.nodes = append(w.nodes, n)
 	w.byID[id], w.at[addr] = n, n
 	n.ticks = n.tick
-	n.wake(between(w.rand, 0, tickEvery))
+	first := between(w.rand, 0, tickEvery)
+	n.wake(first)
+	w.after(first, n.dialing)
 	return n
 }
 
@@ -141,11 +142,18 @@ func (n *node) tick() {
 		n.wakesAt = 0
 		n.wake(tickEvery)
 		n.turn(nothing)
-		if !n.paused && n.w.now >= n.dialedAt {
-			n.dialedAt = n.w.now + dialEvery
-			n.dial()
-		}
 	}
+}
+
+// dialing is what its links do beside.
+func (n *node) dialing() {
+	if n.dead {
+		return
+	}
+	if !n.paused {
+		n.dial()
+	}
+	n.w.after(dialEvery, n.dialing)
 }
 
 // wake sets the timer of the loop.
