@@ -15,9 +15,10 @@ import (
 // A founding is one Paxos decision among the listed addresses. Its acceptors are the processes there, which remember
 // nothing of those before them at the same address, so two things are different from the Paxos of consensus:
 //
-//   - A founding is decided when every one of its voters has accepted it, and it is learned from the one that proposed
-//     it, as long as that has not promised a higher ballot. So if a founding has a voter that is gone, and nobody is
-//     known to have learned it, no write was ever acknowledged in it, and another may be proposed in its place.
+//   - A founding is decided when every one of its voters has accepted it, who are a majority of the list, and it is learned
+//     from the one that proposed it, as long as that has not promised a higher ballot. So if a founding has a voter that is
+//     gone, and nobody is known to have learned it, no write was ever acknowledged in it, and another may be proposed in its
+//     place. Gone is who was replaced, or where nobody listens. Who is out of reach may have learned it.
 //   - Who has learned it is a member, and says so to everybody who asks. So nobody proposes anything before each listed
 //     address has answered, or has refused the connection, or was out of reach for long: it may be a member with the data.
 //
@@ -25,8 +26,9 @@ import (
 // a majority of the one list need not know of a majority of the other.
 type Assembly struct {
 	config AssemblyConfig
-	now    time.Duration
-	listed []listed // sorted by address; one of them is us
+	now    time.Duration // time while the loop ran
+	raw    time.Duration // the newest time that Tick was told
+	listed []listed      // sorted by address; one of them is us
 
 	promised uint64
 	accepted ballotValue
@@ -230,9 +232,12 @@ func (f *Founding) has(id string) bool {
 	return slices.ContainsFunc(f.Voters, func(v Voter) bool { return v.ID == id })
 }
 
-// Tick tells the time.
+// Tick tells the time. A step longer than assembleAgain counts as that: while our own loop stood still, nobody could answer.
 func (a *Assembly) Tick(now time.Duration) {
-	a.now = max(a.now, now)
+	if now > a.raw {
+		a.now += min(now-a.raw, assembleAgain)
+		a.raw = now
+	}
 	switch {
 	case a.result != nil:
 	case a.ballot > 0 && a.now >= a.retryAt:
@@ -463,7 +468,9 @@ func (a *Assembly) propose() {
 	if n < a.majority() || a.disputed() || n < a.present() && a.now < a.begun+settleTime {
 		return
 	}
-	a.value = a.choose()
+	if a.value = a.choose(); a.value == nil {
+		return
+	}
 	a.accepted = ballotValue{a.ballot, a.value}
 	a.accepts[a.config.ID] = true
 	a.say()
@@ -480,7 +487,7 @@ func (a *Assembly) present() (n int) {
 }
 
 // choose returns what was accepted at the highest ballot, if all of its voters are still there; or else a new founding
-// by those who promised.
+// by those who promised and are there, if they are a majority. It is nil as long as neither can be.
 func (a *Assembly) choose() *Founding {
 	var highest ballotValue
 	for _, v := range a.promises {
@@ -488,16 +495,42 @@ func (a *Assembly) choose() *Founding {
 			highest = v
 		}
 	}
-	if highest.value != nil && a.standing(highest.value) {
-		return highest.value
+	if highest.value != nil && !a.ended(highest.value) {
+		if a.standing(highest.value) {
+			return highest.value
+		}
+		a.warnOf(highest.value)
+		return nil
 	}
-	f := &Founding{Cluster: a.config.NewCluster(), Slots: len(a.listed)}
+	f := &Founding{Slots: len(a.listed)}
 	for _, l := range a.listed {
 		if _, ok := a.promises[l.addr]; ok && l.id != "" {
 			f.Voters = append(f.Voters, Voter{l.id, l.addr})
 		}
 	}
+	if len(f.Voters) < a.majority() {
+		return nil
+	}
+	f.Cluster = a.config.NewCluster()
 	return f
+}
+
+// ended reports whether some voter of f is gone.
+func (a *Assembly) ended(f *Founding) bool {
+	return slices.ContainsFunc(f.Voters, func(v Voter) bool {
+		l := a.at(v.Addr)
+		return l == nil || l.refused || l.id != "" && l.id != v.ID
+	})
+}
+
+// warnOf says once that a founding that was accepted keeps another from being proposed.
+func (a *Assembly) warnOf(f *Founding) {
+	if a.warned[f.Cluster] || len(a.warned) >= maxWarned {
+		return
+	}
+	a.warned[f.Cluster] = true
+	a.config.Logger.Warn("a cluster was about to be founded, and some of its first voters cannot be asked: they may have founded it. If they are gone for good, start the others anew",
+		"cluster", f.Cluster, "voters", f.Voters)
 }
 
 // standing reports whether the voters of f are the processes at their addresses.

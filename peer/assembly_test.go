@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -368,4 +369,102 @@ func (h *hall) inUse(seed uint64) {
 	if !h.settled() {
 		h.t.Errorf("seed %d: not all have come to a cluster", seed)
 	}
+}
+
+// A meeting is one assembly of five, and its others, who answer what the test lets them answer.
+type meeting struct {
+	*Assembly
+	t     *testing.T
+	addrs []string
+	drawn int
+}
+
+func newMeeting(t *testing.T) *meeting {
+	m := &meeting{t: t, addrs: []string{"a:1", "b:1", "c:1", "d:1", "e:1"}}
+	a, err := NewAssembly(AssemblyConfig{
+		ID: "A", Addr: "a:1", Addrs: m.addrs, Patience: time.Minute, Logger: slog.New(slog.DiscardHandler),
+		NewCluster: func() string { m.drawn++; return fmt.Sprint("drawn", m.drawn) },
+	})
+	assert.Equal(t, nil, err)
+	m.Assembly = a
+	for _, addr := range m.addrs[1:] {
+		m.says(addr, Assemble{Kind: AssembleGreeted})
+	}
+	return m
+}
+
+// says takes in what the process at addr says: B is at b:1, and so on.
+func (m *meeting) says(addr string, s Assemble) {
+	s.Addr, s.List = addr, m.list()
+	m.Take(Note{Kind: Assembling, From: strings.ToUpper(addr[:1]), To: "A", Assemble: &s})
+}
+
+// until lets time pass until A says something of this kind, or a while has passed, and returns that.
+func (m *meeting) until(kind AssembleKind) *Assemble {
+	for range 1000 {
+		for _, n := range m.Ready() {
+			if n.Assemble.Kind == kind {
+				return n.Assemble
+			}
+		}
+		m.Tick(m.raw + hallTurn)
+	}
+	return nil
+}
+
+// Those who found a cluster are a majority of the list: whoever is out of reach by the time that enough have promised may be about to found
+// another with the rest.
+func TestWhoIsOutOfReachFoundsNothingWithUs(t *testing.T) {
+	m := newMeeting(t)
+	ballot := m.until(AssemblePrepare).Ballot
+	m.says("b:1", Assemble{Kind: AssemblePromise, Ballot: ballot})
+	m.Missed("b:1")
+	m.Missed("c:1")
+	m.says("c:1", Assemble{Kind: AssemblePromise, Ballot: ballot})
+	m.Missed("c:1")
+	assert.Equal(t, (*Assemble)(nil), m.until(AssembleAccept))
+	assert.Equal(t, (*Outcome)(nil), m.Result())
+}
+
+// A founding that somebody has accepted may have been learned by those who are out of reach, however long that lasts. Where nobody listens any
+// more, it has ended.
+func TestAcceptedFoundingOfThoseOutOfReachStands(t *testing.T) {
+	m := newMeeting(t)
+	theirs := &Founding{Cluster: "theirs", Slots: 5, Voters: []Voter{{"C", "c:1"}, {"D", "d:1"}, {"E", "e:1"}}}
+	m.Missed("d:1")
+	m.Missed("e:1")
+	for range 2 {
+		m.now += 2 * time.Minute // beyond all patience
+		ballot := m.until(AssemblePrepare).Ballot
+		m.says("b:1", Assemble{Kind: AssemblePromise, Ballot: ballot})
+		m.says("c:1", Assemble{Kind: AssemblePromise, Ballot: ballot, Accepted: 3, Value: theirs})
+		assert.Equal(t, (*Assemble)(nil), m.until(AssembleAccept))
+	}
+	m.Refused("d:1")
+	ballot := m.until(AssemblePrepare).Ballot
+	m.says("b:1", Assemble{Kind: AssemblePromise, Ballot: ballot})
+	m.says("c:1", Assemble{Kind: AssemblePromise, Ballot: ballot, Accepted: 3, Value: theirs})
+	put := m.until(AssembleAccept)
+	assert.NotEqual(t, (*Assemble)(nil), put)
+	assert.Equal(t, []Voter{{"A", "a:1"}, {"B", "b:1"}, {"C", "c:1"}}, put.Value.Voters)
+}
+
+// While our own loop stood still nobody could answer.
+func TestPatienceCountsOnlyWhileOurLoopRan(t *testing.T) {
+	m := newMeeting(t)
+	m.Missed("e:1")
+	m.Tick(m.raw + time.Hour)
+	assert.Equal(t, (*Assemble)(nil), m.until(AssemblePrepare))
+}
+
+// What was promised binds whoever promised, until something higher comes.
+func TestWhoPromisedAcceptsNothingLower(t *testing.T) {
+	m := newMeeting(t)
+	f := &Founding{Cluster: "theirs", Slots: 5, Voters: []Voter{{"A", "a:1"}, {"B", "b:1"}, {"C", "c:1"}}}
+	m.says("b:1", Assemble{Kind: AssemblePrepare, Ballot: 11})
+	m.says("c:1", Assemble{Kind: AssembleAccept, Ballot: 7, Value: f})
+	assert.Equal(t, uint64(11), m.until(AssemblePromise).Ballot)
+	assert.Equal(t, (*Assemble)(nil), m.until(AssembleAccepted))
+	m.says("b:1", Assemble{Kind: AssembleAccept, Ballot: 1001, Value: f})
+	assert.Equal(t, uint64(1001), m.until(AssembleAccepted).Ballot)
 }

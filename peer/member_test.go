@@ -510,6 +510,30 @@ func TestSnapshotIsAboveWhatTheAskerHas(t *testing.T) {
 	assert.Equal(t, second, fetched(second)) // there is nothing above
 }
 
+// A part that comes late, of a snapshot that was sent before, is none of the one that is being fetched.
+func TestPartsOfTwoSnapshots(t *testing.T) {
+	r := founded(t, 1, 1)
+	for k := range 3 {
+		assert.Equal(t, nil, r.set("A", fmt.Sprint("/f", k), strings.Repeat("x", MaxPartBytes)))
+	}
+	a := r.cores["A"]
+	part := func(f Fetch) Note {
+		a.Take(Note{Kind: FetchPart, From: "B", To: "A", Fetch: f})
+		return a.Ready().Notes[0]
+	}
+	old := part(Fetch{})
+	late := part(Fetch{Instance: old.Part.Snapshot.Instance, Offset: len(old.Part.Content)})
+	assert.Equal(t, nil, r.set("A", "/f2", "new"))
+	c, err := Join(r.config("B", "10.0.0.2:1"), "CLUSTER", "A")
+	assert.Equal(t, nil, err)
+	c.Tick(1)
+	c.Take(part(Fetch{Above: old.Part.Snapshot.Instance}))
+	before := c.fetching.builder.Len()
+	assert.Equal(t, late.Part.Offset, before)
+	c.Take(late)
+	assert.Equal(t, before, c.fetching.builder.Len())
+}
+
 func TestLogOfOneAloneIsNotKept(t *testing.T) {
 	r := founded(t, 1, 1)
 	for k := range 100 {

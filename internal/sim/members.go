@@ -45,6 +45,7 @@ func (c *checker) slotChange(n *node, h *history, slot, before, after string) {
 	switch {
 	case w.plan.drill == "exodus" && after == "" && !h.anyVoterBut(before):
 		w.fail("%s gave %s away, and nobody is left", before, slot)
+	case h.seats[before].slots > 1: // it gives back what it has too many
 	case before == after || len(h.slots) == 0 || h.survivor != "" && w.now < w.lostAt+lateDecision:
 	case before != "" && after == "" && h.addrs[before] != "" && c.hasty(h, before):
 		w.fail("%s was evicted from %s before it could be silent there for long enough", before, slot)
