@@ -27,13 +27,24 @@ func (e *Engine) pullMissing() {
 	}
 	if p.instance != missing {
 		p.instance, p.tries = missing, 0
-		p.again.start(e.now, e.patience()/2)
+		p.again.start(e.now, e.pullAfter(missing))
 		return
 	}
 	if p.again.due(e.now) {
 		e.sendPull(e.pullFrom(missing))
 		p.tries++
 	}
+}
+
+// pullAfter is how long instance i may take before we ask for it. What the silent own is filled by others, often ahead of need: probably we
+// have missed it.
+func (e *Engine) pullAfter(i uint64) time.Duration {
+	if s := e.window.at(i); s != nil {
+		if p := e.peer(s.owner()); p != nil && e.silent(p) {
+			return e.patience() / 8
+		}
+	}
+	return e.patience() / 2
 }
 
 // pullFrom returns whom to ask about instance i this time, or "".

@@ -462,8 +462,8 @@ func TestWhoPromisedAcceptsNothingLower(t *testing.T) {
 	m := newMeeting(t)
 	f := &Founding{Cluster: "theirs", Slots: 5, Voters: []Voter{{"A", "a:1"}, {"B", "b:1"}, {"C", "c:1"}}}
 	m.says("b:1", Assemble{Kind: AssemblePrepare, Ballot: 11})
-	m.says("c:1", Assemble{Kind: AssembleAccept, Ballot: 7, Value: f})
 	assert.Equal(t, uint64(11), m.until(AssemblePromise).Ballot)
+	m.says("c:1", Assemble{Kind: AssembleAccept, Ballot: 7, Value: f})
 	assert.Equal(t, (*Assemble)(nil), m.until(AssembleAccepted))
 	m.says("b:1", Assemble{Kind: AssembleAccept, Ballot: 1001, Value: f})
 	assert.Equal(t, uint64(1001), m.until(AssembleAccepted).Ballot)
