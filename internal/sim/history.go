@@ -30,6 +30,7 @@ type history struct {
 type seat struct {
 	slots       int
 	taken, lost time.Duration // the first, and the last
+	several     time.Duration // until when it had more than one
 }
 
 // agreed is an event, and when somebody first applied it.
@@ -91,6 +92,9 @@ func (h *history) note(e store.Event, at time.Duration) (before int64) {
 func (h *history) noteSlot(slot, id string, at time.Duration) {
 	if before := h.slots[slot]; before != "" {
 		s := h.seats[before]
+		if s.slots > 1 {
+			s.several = at
+		}
 		s.slots--
 		s.lost = at
 		h.seats[before] = s

@@ -45,7 +45,7 @@ func (c *checker) slotChange(n *node, h *history, slot, before, after string) {
 	switch {
 	case w.plan.drill == "exodus" && after == "" && !h.anyVoterBut(before):
 		w.fail("%s gave %s away, and nobody is left", before, slot)
-	case h.seats[before].slots > 1: // it gives back what it has too many
+	case h.gives(before, w.now): // what it has too many
 	case before == after || len(h.slots) == 0 || h.survivor != "" && w.now < w.lostAt+lateDecision:
 	case before != "" && after == "" && h.addrs[before] != "" && c.hasty(h, before):
 		w.fail("%s was evicted from %s before it could be silent there for long enough", before, slot)
@@ -64,6 +64,13 @@ func (h *history) anyVoterBut(id string) bool {
 		}
 	}
 	return false
+}
+
+// gives reports whether process id has more than one slot, of which it gives back all but one; or had a moment ago, and did not know yet that
+// it has lost the one.
+func (h *history) gives(id string, now time.Duration) bool {
+	s := h.seats[id]
+	return s.slots > 1 || s.several > 0 && now < s.several+lateDecision
 }
 
 // hasty reports whether the voter id is evicted sooner than it could be silent for so long. One that asks for a second slot, since it hears
