@@ -28,7 +28,7 @@ type held struct {
 
 // onFetch sends a part of a snapshot: of the one asked for or, if that is not kept, the first part of the newest.
 func (c *Core) onFetch(n *Note) {
-	if !c.Joined() || c.escaping || n.Fetch.Offset < 0 {
+	if !c.Joined() && !c.foundsWith(n.From) || c.escaping || n.Fetch.Offset < 0 {
 		return
 	}
 	h, offset := c.source.find(n.Fetch.Instance), n.Fetch.Offset
@@ -37,6 +37,12 @@ func (c *Core) onFetch(n *Note) {
 	}
 	h.used = c.now
 	c.note(Note{Kind: PartOf, To: n.From, Part: h.part(offset)})
+}
+
+// foundsWith reports whether we are about to found a cluster, and id with us. It may need a snapshot as anybody, though there is nothing in it
+// yet; whoever joins waits until there is.
+func (c *Core) foundsWith(id string) bool {
+	return c.engine != nil && c.founding != nil && slices.ContainsFunc(c.founding.Voters, func(v Voter) bool { return v.ID == id })
 }
 
 func (s *source) find(instance uint64) *held {
@@ -212,7 +218,9 @@ func (c *Core) installed(head *Part, before uint64, ruled bool) {
 	c.log.Info("took a snapshot", "instance", head.Snapshot.Instance, "before", before, "rev", head.Rev, "files", head.Files)
 	c.roster = rosterOf(c.store.Snapshot())
 	c.dutyAt = c.now
-	c.founding = nil
+	if head.Rev > 0 {
+		c.founding = nil
+	}
 	c.changes++
 	eras := head.Snapshot.Eras
 	until := max(c.leaving.until, head.Snapshot.Instance, eras[len(eras)-1].From-1) // we may have ruled up to there

@@ -510,6 +510,27 @@ func TestSnapshotIsAboveWhatTheAskerHas(t *testing.T) {
 	assert.Equal(t, second, fetched(second)) // there is nothing above
 }
 
+// Whoever founds a cluster with us may miss what is in no log any more before there is anything in it. Others wait.
+func TestFoundersTakeSnapshotsOfEachOther(t *testing.T) {
+	r := newRig(t)
+	r.found(3, 3)
+	a, b := r.cores["A"], r.cores["B"]
+	ask := func(from string) []Note {
+		a.Take(Note{Kind: FetchPart, From: from, To: "A"})
+		return a.Ready().Notes
+	}
+	assert.Equal(t, 0, len(ask("X")))
+	parts := ask("B")
+	assert.Equal(t, 1, len(parts))
+	assert.Equal(t, nil, checkNote(&parts[0]))
+	b.fetchFrom("A", 1)
+	parts[0].Part.Snapshot.Instance = 5 // as if it had applied what is given away
+	parts[0].Part.Snapshot.Eras[0].From = 1
+	b.Take(parts[0])
+	assert.Equal(t, uint64(5), b.engine.LastApplied())
+	assert.T(t, !b.Joined())
+}
+
 // A part that comes late, of a snapshot that was sent before, is none of the one that is being fetched.
 func TestPartsOfTwoSnapshots(t *testing.T) {
 	r := founded(t, 1, 1)
