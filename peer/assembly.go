@@ -515,12 +515,21 @@ func (a *Assembly) choose() *Founding {
 	return f
 }
 
-// ended reports whether some voter of f is gone.
+// ended reports whether some voter of f is gone, and all others are known not to have learned it, for they have promised us this ballot; or
+// are gone as well, or out of reach for as long as may be.
 func (a *Assembly) ended(f *Founding) bool {
-	return slices.ContainsFunc(f.Voters, func(v Voter) bool {
+	some := false
+	for _, v := range f.Voters {
 		l := a.at(v.Addr)
-		return l == nil || l.refused || l.id != "" && l.id != v.ID
-	})
+		_, promised := a.promises[v.Addr]
+		gone := l == nil || l.refused || l.id != "" && l.id != v.ID
+		lost := l != nil && l.id == "" && l.missing > 0 && a.now-l.missing >= a.config.Patience
+		if !gone && !lost && !promised {
+			return false
+		}
+		some = some || gone
+	}
+	return some
 }
 
 // warnOf says once that a founding that was accepted keeps another from being proposed.

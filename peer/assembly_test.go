@@ -449,6 +449,18 @@ func TestAcceptedFoundingOfThoseOutOfReachStands(t *testing.T) {
 	assert.Equal(t, []Voter{{"A", "a:1"}, {"B", "b:1"}, {"C", "c:1"}}, put.Value.Voters)
 }
 
+// That one of its voters has ended does not end a founding which another, who is out of reach since a moment ago, may have learned.
+func TestFoundingThatOneOutOfReachMayHaveLearned(t *testing.T) {
+	m := newMeeting(t)
+	theirs := &Founding{Cluster: "theirs", Slots: 5, Voters: []Voter{{"C", "c:1"}, {"D", "d:1"}, {"E", "e:1"}}}
+	ballot := m.until(AssemblePrepare).Ballot
+	m.Missed("d:1")
+	m.Refused("e:1")
+	m.says("b:1", Assemble{Kind: AssemblePromise, Ballot: ballot})
+	m.says("c:1", Assemble{Kind: AssemblePromise, Ballot: ballot, Accepted: 3, Value: theirs})
+	assert.Equal(t, (*Assemble)(nil), m.until(AssembleAccept))
+}
+
 // While our own loop stood still nobody could answer.
 func TestPatienceCountsOnlyWhileOurLoopRan(t *testing.T) {
 	m := newMeeting(t)

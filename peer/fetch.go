@@ -149,6 +149,9 @@ func (c *Core) onPart(n *Note) {
 	if f == nil || p == nil || n.From != f.from {
 		return
 	}
+	if p.Rev == 0 && c.founding == nil {
+		return // there is nothing in it yet
+	}
 	if c.engine != nil && p.Snapshot.Instance <= c.engine.LastApplied() {
 		c.fetching = nil // nothing in it is new
 		return

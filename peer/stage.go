@@ -31,7 +31,7 @@ type stage interface {
 type idle struct{ node *Node }
 
 func (i idle) propose(p proposal)          { i.node.queue.release(p.answer(store.Event{}, ErrReadOnly)) }
-func (i idle) nextTick() time.Duration     { return i.node.config.FillDelay / 4 }
+func (i idle) nextTick() time.Duration     { return min(i.node.config.FillDelay/4, assembleAgain/2) }
 func (idle) receive(link.Remote, Received) {}
 func (idle) lost(string)                   {}
 func (idle) leave(done func())             { done() }
