@@ -246,11 +246,11 @@ func (p *peer) suspected() bool { return p.echoed < p.suspect }
 // silent reports whether p has not been heard for as long as it should take. While we slept it had to be heard only now and then.
 func (e *Engine) silent(p *peer) bool {
 	patience, silence := e.patienceWith(p), e.now-p.echoed
-	return p.suspected() || silence >= patience && e.now-e.slept >= patience || silence >= patience+sleepless*e.cfg.FillDelay
+	return p.suspected() || silence >= patience && e.now-e.slept >= patience || silence >= patience+sleepGrace*e.cfg.FillDelay
 }
 
-// sleepless is for how many fill delays more than usual a voter may be silent while all sleep: several greetings may be lost.
-const sleepless = 8
+// sleepGrace is for how many fill delays more than usual a voter may be silent while all sleep: several greetings may be lost.
+const sleepGrace = 8
 
 // patienceWith is how long p may take before we act without it: FillDelay, or twice the round trip where
 // that is longer, lest a cluster over a WAN fill the living. An echo of our last greeting may be as old as the round trip and two

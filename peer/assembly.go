@@ -17,8 +17,8 @@ import (
 //
 //   - A founding is decided when every one of its voters has accepted it, who are a majority of the list, and it is learned
 //     from the one that proposed it, as long as that has not promised a higher ballot. So if a founding has a voter that is
-//     gone, and nobody is known to have learned it, no write was ever acknowledged in it, and another may be proposed in its
-//     place. Gone is who was replaced, or where nobody listens. Who is out of reach may have learned it.
+//     gone, and all others promise a higher ballot, then none of them has learned it, no write was ever acknowledged in it,
+//     and another may be proposed in its place. Gone is who was replaced, or where nobody listens; not who is out of reach.
 //   - Who has learned it is a member, and says so to everybody who asks. So nobody proposes anything before each listed
 //     address has answered, or has refused the connection, or was out of reach for long: it may be a member with the data.
 //
@@ -515,21 +515,18 @@ func (a *Assembly) choose() *Founding {
 	return f
 }
 
-// ended reports whether some voter of f is gone, and all others are known not to have learned it, for they have promised us this ballot; or
-// are gone as well, or out of reach for as long as may be.
+// ended reports whether some voter of f is gone, and all others have promised us this ballot, so that they have not learned it.
 func (a *Assembly) ended(f *Founding) bool {
-	some := false
+	ended := false
 	for _, v := range f.Voters {
 		l := a.at(v.Addr)
-		_, promised := a.promises[v.Addr]
 		gone := l == nil || l.refused || l.id != "" && l.id != v.ID
-		lost := l != nil && l.id == "" && l.missing > 0 && a.now-l.missing >= a.config.Patience
-		if !gone && !lost && !promised {
+		if _, promised := a.promises[v.Addr]; !gone && !promised {
 			return false
 		}
-		some = some || gone
+		ended = ended || gone
 	}
-	return some
+	return ended
 }
 
 // warnOf says once that a founding that was accepted keeps another from being proposed.

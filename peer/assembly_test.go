@@ -441,12 +441,19 @@ func TestAcceptedFoundingOfThoseOutOfReachStands(t *testing.T) {
 		assert.Equal(t, (*Assemble)(nil), m.until(AssembleAccept))
 	}
 	m.Refused("d:1")
-	ballot := m.until(AssemblePrepare).Ballot
-	m.says("b:1", Assemble{Kind: AssemblePromise, Ballot: ballot})
-	m.says("c:1", Assemble{Kind: AssemblePromise, Ballot: ballot, Accepted: 3, Value: theirs})
-	put := m.until(AssembleAccept)
-	assert.NotEqual(t, (*Assemble)(nil), put)
-	assert.Equal(t, []Voter{{"A", "a:1"}, {"B", "b:1"}, {"C", "c:1"}}, put.Value.Voters)
+	for _, there := range []bool{false, true} {
+		ballot := m.until(AssemblePrepare).Ballot
+		m.says("b:1", Assemble{Kind: AssemblePromise, Ballot: ballot})
+		m.says("c:1", Assemble{Kind: AssemblePromise, Ballot: ballot, Accepted: 3, Value: theirs})
+		if there { // and has not learned it
+			m.says("e:1", Assemble{Kind: AssemblePromise, Ballot: ballot})
+		}
+		put := m.until(AssembleAccept)
+		assert.Equal(t, there, put != nil)
+		if there {
+			assert.Equal(t, []Voter{{"A", "a:1"}, {"B", "b:1"}, {"C", "c:1"}, {"E", "e:1"}}, put.Value.Voters)
+		}
+	}
 }
 
 // That one of its voters has ended does not end a founding which another, who is out of reach since a moment ago, may have learned.

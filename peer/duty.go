@@ -258,10 +258,15 @@ func (c *Core) keepOneSlot(v *view) {
 	taken := false
 	for _, l := range v.roster.slots {
 		if taken && l.id == c.config.ID {
-			c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev})
+			c.emptySlot(l)
 		}
 		taken = taken || l.id == c.config.ID
 	}
+}
+
+// emptySlot opens slot l for another. The answer is that of request.
+func (c *Core) emptySlot(l slot) (begun bool) {
+	return c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev})
 }
 
 // rank is this process's place among the observers.

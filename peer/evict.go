@@ -96,7 +96,7 @@ func (c *Core) evict(v *view) {
 		if c.agreeing(v, id) < len(v.voters)/2+1 || !c.myTurn(v, 0) {
 			continue
 		}
-		if l, ok := v.roster.slotOf(id); ok && c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev}) {
+		if l, ok := v.roster.slotOf(id); ok && c.emptySlot(l) {
 			c.log.Warn("evicting a silent voter", "id", id, "slot", l.path, "silent", c.engine.Silence(id).Round(time.Millisecond))
 		}
 		c.unregister(v, id)
@@ -148,7 +148,7 @@ func (c *Core) sweep(v *view) {
 		}
 		if c.now-at >= c.config.Timeout && c.reporting(v) >= len(v.voters)/2+1 && c.myTurn(v, c.reportEvery()) {
 			if l, ok := v.roster.slotOf(m.id); ok {
-				c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev})
+				c.emptySlot(l)
 			}
 			if c.unregister(v, m.id) {
 				c.log.Info("removing a silent observer", "id", m.id, "addr", m.addr)

@@ -42,7 +42,7 @@ func (c *Core) onFetch(n *Note) {
 // foundsWith reports whether we are about to found a cluster, and id with us. It may need a snapshot as anybody, though there is nothing in it
 // yet; whoever joins waits until there is.
 func (c *Core) foundsWith(id string) bool {
-	return c.engine != nil && c.founding != nil && slices.ContainsFunc(c.founding.Voters, func(v Voter) bool { return v.ID == id })
+	return c.founding != nil && c.founding.has(id)
 }
 
 func (s *source) find(instance uint64) *held {

@@ -27,6 +27,7 @@ func (c *Core) Left() bool { return c.leaving.done || c.engine == nil }
 
 func (c *Core) leave(v *view) {
 	l := &c.leaving
+	slot, named := v.roster.slotOf(c.config.ID)
 	switch {
 	case !l.on || l.done:
 	case v.voter:
@@ -35,8 +36,8 @@ func (c *Core) leave(v *view) {
 		l.done = true // nobody is left to hand over to
 	case c.successorsApplied(v) < len(v.voters)/2+1:
 		// What we accepted may be all that is left of a decision until they have it.
-	case c.namedInSlot(v):
-		// A registration of ours that is still under way would make us a voter again.
+	case named: // a registration of ours that is still under way would make us a voter again
+		c.emptySlot(slot)
 	case isRegistered(v.tree, c.config.ID):
 		c.unregister(v, c.config.ID)
 	default:
@@ -56,17 +57,8 @@ func (c *Core) giveSlot(v *view) {
 		return
 	}
 	if ok && len(v.roster.voters) > 1 && c.myTurn(v, 0) {
-		c.request(store.Mutation{Op: store.Set, Path: slot.path, Guard: slot.rev})
+		c.emptySlot(slot)
 	}
-}
-
-// namedInSlot reports whether a slot has our name, though we are no voter, and has it emptied.
-func (c *Core) namedInSlot(v *view) bool {
-	slot, ok := v.roster.slotOf(c.config.ID)
-	if ok {
-		c.request(store.Mutation{Op: store.Set, Path: slot.path, Guard: slot.rev})
-	}
-	return ok
 }
 
 // remaining returns how many of the other voters are heard.
@@ -146,7 +138,7 @@ func (c *Core) keepEscaped(v *view) {
 	}
 	for _, l := range v.roster.slots {
 		if l.id != "" && l.id != c.config.ID {
-			c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev})
+			c.emptySlot(l)
 		}
 	}
 	for _, m := range membersOf(v.tree) {

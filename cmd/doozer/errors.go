@@ -29,16 +29,22 @@ type callError struct {
 
 func (e *callError) Error() string { return e.line }
 
-func badOption(err error) error {
-	return &callError{err.Error(), exitError, writeUsage}
-}
+func badOption(err error) error { return mistake(err.Error(), exitError) }
 
 func missingCommand() error {
 	return &callError{"doozer: missing command", exitBadCall, writeUsage}
 }
 
-func unknownCommand(name string) error {
-	return &callError{"Unknown command: " + name, exitBadCall, writeUsage}
+func unknownCommand(name string) error { return mistake("Unknown command: "+name, exitBadCall) }
+
+// mistake is explained by the usage. That fills a screen, so what was wrong is said
+// again behind it.
+func mistake(line string, status int) error {
+	return &callError{line, status, func(e env) error {
+		_ = writeUsage(e)
+		_, err := fmt.Fprintf(e.stderr, "\n%s\n", line)
+		return err
+	}}
 }
 
 func wrongArguments(cmd command) error {

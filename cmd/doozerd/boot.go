@@ -30,11 +30,12 @@ type booter struct {
 // run returns the address of a member to attach to, or "" if this node is to found the cluster.
 func (b *booter) run(ctx context.Context) (member string, err error) {
 	c, err := client.DialConfig(ctx, b.dzns)
-	switch {
-	case err != nil && b.dzns.TLS == nil:
-		return "", fmt.Errorf("no DzNS answers: start it first, or give the address of one that runs, and -tlsboot if it speaks TLS (%w)", err)
-	case err != nil:
-		return "", fmt.Errorf("no DzNS answers: start it first, or give the address of one that runs (%w)", err)
+	if err != nil {
+		mend := "start it first, or give the address of one that runs"
+		if b.dzns.TLS == nil {
+			mend += ", and -tlsboot if it speaks TLS"
+		}
+		return "", fmt.Errorf("no DzNS answers: %s (%w)", mend, err)
 	}
 	defer c.Close()
 	members, err := b.members(ctx, c)

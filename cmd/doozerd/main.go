@@ -73,6 +73,7 @@ func report(stderr io.Writer, err error) int {
 	fmt.Fprintln(stderr, "doozerd:", err)
 	if errors.Is(err, errUsage) {
 		usage(stderr)
+		fmt.Fprintln(stderr, "\ndoozerd:", err) // again, for the usage fills a screen
 		return statusUsage
 	}
 	return statusFailed

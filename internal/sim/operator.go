@@ -70,8 +70,8 @@ func (w *world) supervise() {
 		}
 	}
 	switch lost := w.begun > 0 && w.now > w.loadEnd && w.majorityLost(); {
-	case lost && w.plan.drill == "parting":
-		w.fail("those that stand cannot go on without one that has left")
+	case lost && w.adversary != nil: // which leaves a majority of those that stand
+		w.fail("a majority of those that stand lives, and cannot go on")
 	case lost:
 		w.escapeBy(w.survivor())
 	}

@@ -69,7 +69,7 @@ type watch struct {
 
 // Work begins. The clients know hosts 1 to hosts, which must be up.
 func (c *Cluster) Work(hosts int) (*Work, error) {
-	w := &Work{cluster: c, dir: fmt.Sprint("/work/", c.works.Add(1)), hosts: hosts, acked: make(chan struct{})}
+	w := &Work{cluster: c, dir: fmt.Sprint("/clients/", c.works.Add(1)), hosts: hosts, acked: make(chan struct{})}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.load, w.stop = context.WithCancel(w.ctx)
 	for k := range watchers {

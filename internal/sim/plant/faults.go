@@ -105,7 +105,7 @@ var faults = []fault{
 	{"evicted by one", "▲ evict only when a majority reports the silence", "peer/evict.go",
 		"c.agreeing(v, id) < len(v.voters)/2+1 || ", ""},
 	{"evicted without a guard", "▲ each write of an eviction is guarded by the rev seen", "peer/evict.go",
-		"ok && c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev}) {\n			c.log.Warn(\"evicting", "ok && c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: 1 << 62}) {\n			c.log.Warn(\"evicting"},
+		"ok && c.emptySlot(l) {", "ok && c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: 1 << 62}) {"},
 	{"old hearsay", "▲ whom a voter hears counts from when it became one", "peer/core.go",
 		"	c.witness = newWitness() // what was heard before is long ago, or was told to others\n", ""},
 	{"old silence", "▲ silence counts from when a voter became one", "consensus/status.go",
