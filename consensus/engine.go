@@ -143,16 +143,14 @@ func (e *Engine) Ready() Ready {
 	e.hurryPull()
 	e.feedFollowers()
 	r := Ready{Messages: e.out, Decisions: e.decisions(), Failures: e.failed, SnapshotFrom: e.source}
-	clear(e.spare) // what it shared with anybody is kept no longer
-	e.out, e.spare = e.spare[:0], e.out
+	e.out, e.spare = emptied(e.spare), e.out
 	e.failed, e.source, e.answered = nil, "", e.answered[:0]
 	return r
 }
 
 // Applied instances are handed out once, in order; nothing is handed out above a gap.
 func (e *Engine) decisions() []Decision {
-	clear(e.results)
-	e.results = e.results[:0]
+	e.results = emptied(e.results)
 	for e.handed < e.known {
 		e.handed++
 		s := e.window.at(e.handed)
@@ -164,6 +162,19 @@ func (e *Engine) decisions() []Decision {
 		e.results = append(e.results, d)
 	}
 	return e.results
+}
+
+// maxKept is for how many elements a slice that was lent keeps its room. Whoever was cut off for a second may have said a hundred
+// thousand things in one turn, and never will again.
+const maxKept = 4096
+
+// emptied returns s to be filled anew; nothing that was shared in it is kept.
+func emptied[T any](s []T) []T {
+	if cap(s) > maxKept {
+		return nil
+	}
+	clear(s)
+	return s[:0]
 }
 
 // LastApplied returns the highest instance the caller has applied.

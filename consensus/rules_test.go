@@ -465,6 +465,20 @@ func TestNothingThatWasSaidIsKept(t *testing.T) {
 	}
 }
 
+// The room that one burst has needed is given back.
+func TestRoomOfABurstIsNotKept(t *testing.T) {
+	e := lone(t)
+	for range 10 * maxKept {
+		e.send(Message{To: "b"})
+	}
+	assert.Equal(t, 10*maxKept, len(e.Ready().Messages))
+	for range 3 {
+		e.send(Message{To: "b"})
+		assert.T(t, len(e.Ready().Messages) > 0)
+	}
+	assert.T(t, cap(e.out) <= maxKept && cap(e.spare) <= maxKept, cap(e.out), cap(e.spare))
+}
+
 // A cluster may use up more instances between two greetings than one message takes.
 func TestFollowerIsFedAsMuchAsItsWindowTakes(t *testing.T) {
 	e := wide(t)

@@ -250,9 +250,7 @@ func (c *Core) Ready() Output {
 	}
 	c.sendForward()
 	lent := c.out
-	clear(c.spare.Messages)
-	clear(c.spare.Notes)
-	c.out = Output{Messages: c.spare.Messages[:0], Notes: c.spare.Notes[:0]}
+	c.out = Output{Messages: emptied(c.spare.Messages), Notes: emptied(c.spare.Notes)}
 	c.spare = lent
 	return lent
 }

@@ -161,8 +161,19 @@ func (m *mail) empty(b *box) {
 		}
 		rest = rest[taken:]
 	}
-	clear(b.messages)
-	b.messages = b.messages[:0]
+	b.messages = emptied(b.messages)
+}
+
+// maxKeptItems is for how many elements a slice keeps its room from one turn to the next.
+const maxKeptItems = 4096
+
+// emptied returns s to be filled anew; nothing that was in it is kept, nor the room that only a burst has needed.
+func emptied[T any](s []T) []T {
+	if cap(s) > maxKeptItems {
+		return nil
+	}
+	clear(s)
+	return s[:0]
 }
 
 func (m *mail) deliver(to string, body []byte) {
