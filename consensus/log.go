@@ -24,7 +24,7 @@ func (l *log) append(i uint64, batch Batch) {
 	if l.count == len(l.batches) {
 		l.dropFirst()
 	}
-	l.batches[i%uint64(len(l.batches))] = batch
+	*l.at(i) = batch
 	l.count++
 	l.bytes += batch.bytes()
 	for l.bytes > l.maxBytes && l.count > 1 {
@@ -33,7 +33,7 @@ func (l *log) append(i uint64, batch Batch) {
 }
 
 func (l *log) dropFirst() {
-	b := &l.batches[l.first%uint64(len(l.batches))]
+	b := l.at(l.first)
 	l.bytes -= b.bytes()
 	*b = Batch{}
 	l.first++
@@ -46,17 +46,25 @@ func (l *log) from(i uint64, limit int) ([]Batch, bool) {
 	if i < l.first || i >= l.first+uint64(l.count) {
 		return nil, false
 	}
-	var batches []Batch
-	for size := 0; i < l.first+uint64(l.count) && len(batches) < limit; i++ {
-		b := l.batches[i%uint64(len(l.batches))]
-		size += b.size()
-		if size > MaxMessageSize && len(batches) > 0 {
-			break
-		}
-		batches = append(batches, b)
+	batches := make([]Batch, l.fitting(i, limit))
+	for k := range batches {
+		batches[k] = *l.at(i + uint64(k))
 	}
 	return batches, true
 }
+
+// fitting returns how many batches from instance i on one message carries, at most limit: one at least, however large it is.
+func (l *log) fitting(i uint64, limit int) int {
+	limit = min(limit, int(l.first+uint64(l.count)-i))
+	for n, size := 0, 0; n < limit; n++ {
+		if size += l.at(i + uint64(n)).size(); size > MaxMessageSize && n > 0 {
+			return n
+		}
+	}
+	return limit
+}
+
+func (l *log) at(i uint64) *Batch { return &l.batches[i%uint64(len(l.batches))] }
 
 // partSize is what a batch or a mutation takes of a message's room besides its bytes. A message of many small ones costs a
 // receiver more than it is long.

@@ -60,10 +60,7 @@ func (e *Engine) fillDue(t *stall, s *slot) bool {
 	if s.era.index(e.id) < 0 {
 		return false
 	}
-	patience, silent := e.patience(), false
-	if t.peer != nil {
-		patience, silent = e.patienceWith(t.peer), e.silent(t.peer)
-	}
+	patience, silent := e.patienceFor(t.peer)
 	waited := time.Duration(0)
 	if s.instance <= e.need {
 		waited = e.now - t.since

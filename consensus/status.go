@@ -262,8 +262,10 @@ func (e *Engine) patienceWith(p *peer) time.Duration {
 // patience is the longest patience with anyone who is heard. An observer hears its voter only: what it knows of the others
 // is old.
 func (e *Engine) patience() time.Duration {
-	if p := e.peer(e.upstream); p != nil && e.follows() {
-		return e.patienceWith(p)
+	if e.follows() {
+		if p := e.peer(e.upstream); p != nil {
+			return e.patienceWith(p)
+		}
 	}
 	d := e.cfg.FillDelay
 	for _, p := range e.peers {
@@ -272,4 +274,12 @@ func (e *Engine) patience() time.Duration {
 		}
 	}
 	return d
+}
+
+// patienceFor is how long we wait for an owner, nil if that is us, and whether it is silent.
+func (e *Engine) patienceFor(owner *peer) (patience time.Duration, silent bool) {
+	if owner == nil {
+		return e.patience(), false
+	}
+	return e.patienceWith(owner), e.silent(owner)
 }

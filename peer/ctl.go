@@ -77,6 +77,7 @@ const (
 // roster is who takes part, as /ctl of one snapshot has it.
 type roster struct {
 	slots []slot
+	members []member // the registered processes, by id
 	// voters are the registered ids in slots, sorted by slot, each once. They are what the cluster agreed on, or, if there
 	// are none, the set before them stands.
 	voters []string
@@ -127,6 +128,7 @@ func rosterOf(s *store.Snapshot) roster {
 		}
 		r.slots = append(r.slots, slot{e.Path, e.Rev, string(bytes.TrimSpace(e.Body))})
 	}
+	r.members = membersOf(s)
 	for _, l := range r.slots {
 		if l.id != "" && isRegistered(s, l.id) && !contains(r.voters, l.id) {
 			r.voters = append(r.voters, l.id)

@@ -271,7 +271,7 @@ func (c *Core) emptySlot(l slot) (begun bool) {
 
 // rank is this process's place among the observers.
 func (c *Core) rank(v *view) (rank int) {
-	for _, m := range membersOf(v.tree) {
+	for _, m := range v.roster.members {
 		if m.id < c.config.ID && !contains(v.voters, m.id) {
 			rank++
 		}

@@ -136,7 +136,7 @@ func (c *Core) sweep(v *view) {
 		return
 	}
 	known := map[string]bool{}
-	for _, m := range membersOf(v.tree) {
+	for _, m := range v.roster.members {
 		if contains(v.voters, m.id) {
 			continue
 		}
@@ -179,7 +179,7 @@ func (c *Core) replace(v *view) {
 	if !v.voter || len(c.met) == 0 {
 		return
 	}
-	for _, old := range membersOf(v.tree) {
+	for _, old := range v.roster.members {
 		id := c.met[old.addr]
 		if id == "" || id == old.id || old.id == c.config.ID || !c.isSuccessor(v, id, old) || !c.myTurn(v, 0) {
 			continue

@@ -141,7 +141,7 @@ func (c *Core) keepEscaped(v *view) {
 			c.emptySlot(l)
 		}
 	}
-	for _, m := range membersOf(v.tree) {
+	for _, m := range v.roster.members {
 		if m.id != c.config.ID {
 			c.unregister(v, m.id)
 		}

@@ -353,7 +353,7 @@ func TestWhoAsksForASlotAsksForNoOther(t *testing.T) {
 	r.mail = nil // that is lost
 	assert.Equal(t, nil, r.set("A", nodePath("D", addrFile), "10.0.0.4:1"))
 	r.until("E knows of D", 200*time.Millisecond, func() bool { return isRegistered(e.store.Snapshot(), "D") })
-	assert.Equal(t, 1, e.rank(&view{tree: e.store.Snapshot(), voters: e.engine.Voters()}))
+	assert.Equal(t, 1, e.rank(&view{roster: &e.roster, voters: e.engine.Voters()}))
 	e.look()
 	assert.Equal(t, 1, asked())
 }

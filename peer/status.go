@@ -55,7 +55,7 @@ func (c *Core) Status() *Status {
 	for p := range c.engine.Peers() {
 		known[p.ID] = p
 	}
-	for _, id := range c.everybody(tree) {
+	for _, id := range c.everybody() {
 		s.Members = append(s.Members, c.memberStatus(tree, id, known))
 	}
 	s.Trouble = c.trouble(s)
@@ -63,9 +63,9 @@ func (c *Core) Status() *Status {
 }
 
 // everybody returns the ids of members and voters, sorted.
-func (c *Core) everybody(tree *store.Snapshot) []string {
+func (c *Core) everybody() []string {
 	ids := slices.Clone(c.engine.Voters())
-	for _, m := range membersOf(tree) {
+	for _, m := range c.roster.members {
 		ids = append(ids, m.id)
 	}
 	slices.Sort(ids)
@@ -170,7 +170,7 @@ func (c *Core) Associates() []Voter {
 	if c.engine == nil {
 		return with
 	}
-	for _, m := range membersOf(c.store.Snapshot()) {
+	for _, m := range c.roster.members {
 		if m.id != c.config.ID && (c.engine.Writable() || c.strand.on || contains(c.engine.Voters(), m.id)) {
 			with = append(with, Voter{m.id, m.addr})
 		}

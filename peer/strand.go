@@ -43,7 +43,7 @@ func (c *Core) hearsNoVoter(v *view) bool {
 // others returns the processes that may be members, by all that is known here.
 func (c *Core) others(v *view) []string {
 	ids := slices.Collect(maps.Values(c.met))
-	for _, m := range membersOf(v.tree) {
+	for _, m := range v.roster.members {
 		ids = append(ids, m.id)
 	}
 	slices.Sort(ids)
