@@ -55,7 +55,7 @@ type conn struct {
 	// there.
 	room chan struct{}
 
-	helpers sync.WaitGroup // goroutines made to write or to read the store
+	helpers sync.WaitGroup // goroutines of the crew that write or read the store for it
 
 	mu       sync.Mutex
 	outbox   outbox

@@ -92,7 +92,7 @@ func (c *conn) enqueue(a answer) {
 	}
 	if !c.outbox.taken {
 		c.outbox.taken = true
-		c.helpers.Go(c.drain)
+		c.help((*conn).drain)
 	}
 }
 
@@ -243,10 +243,10 @@ func stuck(n int64, err error) bool {
 	return err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded))
 }
 
-// disarm takes back the deadline of the last write: TLS itself writes at times,
-// and cannot go on if that fails. The caller holds c.mu.
+// disarm takes back the deadline of the last write of TLS, which itself writes
+// at times and cannot go on if that fails. The caller holds c.mu.
 func (c *conn) disarm() {
-	if !c.quitting {
+	if _, ok := c.nc.(*tls.Conn); ok && !c.quitting {
 		_ = c.nc.SetWriteDeadline(time.Time{})
 	}
 }

@@ -70,7 +70,7 @@ func (c *conn) readSoon(p *pending, f func() answer) {
 	c.due = append(c.due, p)
 	if !c.reading {
 		c.reading = true
-		c.helpers.Go(c.readDue)
+		c.help((*conn).readDue)
 	}
 }
 

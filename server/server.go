@@ -5,7 +5,7 @@
 // What needs no agreement is served at once, on the one goroutine that reads the
 // connection; the rest is answered by callbacks. Answers are queued in the
 // connection's outbox, and whoever finds it without a writer writes: the reader
-// before it waits for more, or else a goroutine made for it, so that the node's
+// before it waits for more, or else a goroutine of the crew, so that the node's
 // loop, which runs the callbacks, never waits for a client.
 //
 // The package must not know how agreement is reached, and nothing of peers but
@@ -51,6 +51,7 @@ type Server struct {
 	ctx    context.Context // ends when the server is closed
 	cancel context.CancelFunc
 	work   sync.WaitGroup // connections, and calls of Serve
+	crew   *crew
 
 	mu        sync.Mutex
 	closed    bool
@@ -80,6 +81,7 @@ func New(c Config) (*Server, error) {
 		conns:     make(map[*conn]bool),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.crew = newCrew(s.ctx)
 	return s, nil
 }
 
