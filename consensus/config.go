@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -104,18 +105,11 @@ func (c Config) Validate() error {
 }
 
 func (c Config) withDefaults() Config {
-	setDefault(&c.Window, DefaultWindow)
-	setDefault(&c.FillDelay, DefaultFillDelay)
-	setDefault(&c.MaxInFlight, DefaultMaxInFlight)
-	setDefault(&c.BatchBytes, DefaultBatchBytes)
-	setDefault(&c.Retain, DefaultRetain)
-	setDefault(&c.RetainBytes, DefaultRetainBytes)
+	c.Window = cmp.Or(c.Window, DefaultWindow)
+	c.FillDelay = cmp.Or(c.FillDelay, DefaultFillDelay)
+	c.MaxInFlight = cmp.Or(c.MaxInFlight, DefaultMaxInFlight)
+	c.BatchBytes = cmp.Or(c.BatchBytes, DefaultBatchBytes)
+	c.Retain = cmp.Or(c.Retain, DefaultRetain)
+	c.RetainBytes = cmp.Or(c.RetainBytes, DefaultRetainBytes)
 	return c
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }

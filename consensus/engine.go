@@ -164,13 +164,13 @@ func (e *Engine) decisions() []Decision {
 	return e.results
 }
 
-// maxKept is for how many elements a slice that was lent keeps its room. Whoever was cut off for a second may have said a hundred
+// maxSpare is for how many elements a slice that was lent keeps its room. Whoever was cut off for a second may have said a hundred
 // thousand things in one turn, and never will again.
-const maxKept = 4096
+const maxSpare = 4096
 
 // emptied returns s to be filled anew; nothing that was shared in it is kept.
 func emptied[T any](s []T) []T {
-	if cap(s) > maxKept {
+	if cap(s) > maxSpare {
 		return nil
 	}
 	clear(s)

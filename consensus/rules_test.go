@@ -468,15 +468,15 @@ func TestNothingThatWasSaidIsKept(t *testing.T) {
 // The room that one burst has needed is given back.
 func TestRoomOfABurstIsNotKept(t *testing.T) {
 	e := lone(t)
-	for range 10 * maxKept {
+	for range 10 * maxSpare {
 		e.send(Message{To: "b"})
 	}
-	assert.Equal(t, 10*maxKept, len(e.Ready().Messages))
+	assert.Equal(t, 10*maxSpare, len(e.Ready().Messages))
 	for range 3 {
 		e.send(Message{To: "b"})
 		assert.T(t, len(e.Ready().Messages) > 0)
 	}
-	assert.T(t, cap(e.out) <= maxKept && cap(e.spare) <= maxKept, cap(e.out), cap(e.spare))
+	assert.T(t, cap(e.out) <= maxSpare && cap(e.spare) <= maxSpare, cap(e.out), cap(e.spare))
 }
 
 // A cluster may use up more instances between two greetings than one message takes.

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -128,7 +129,7 @@ func NewAssembly(c AssemblyConfig) (*Assembly, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	setDefault(&c.Patience, DefaultPatience)
+	c.Patience = cmp.Or(c.Patience, DefaultPatience)
 	if c.NewCluster == nil {
 		c.NewCluster = NewID
 	}

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -134,26 +135,19 @@ func checkName(what, name string) error {
 
 // withDefaults returns c with every empty field filled in.
 func (c Config) withDefaults() Config {
-	setDefault(&c.Cluster, DefaultCluster)
-	setDefault(&c.Hostname, DefaultHostname)
-	setDefault(&c.Version, version.Version)
+	c.Cluster = cmp.Or(c.Cluster, DefaultCluster)
+	c.Hostname = cmp.Or(c.Hostname, DefaultHostname)
+	c.Version = cmp.Or(c.Version, version.Version)
 	if c.ID == "" {
 		c.ID = NewID()
 	}
-	setDefault(&c.History, DefaultHistory)
-	setDefault(&c.Pulse, DefaultPulse)
-	setDefault(&c.FillDelay, consensus.DefaultFillDelay)
-	setDefault(&c.Timeout, DefaultTimeout)
-	setDefault(&c.WriteTimeout, DefaultWriteTimeout)
+	c.History = cmp.Or(c.History, DefaultHistory)
+	c.Pulse = cmp.Or(c.Pulse, DefaultPulse)
+	c.FillDelay = cmp.Or(c.FillDelay, consensus.DefaultFillDelay)
+	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, DefaultWriteTimeout)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
 	return c
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }

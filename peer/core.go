@@ -118,7 +118,7 @@ func newCore(config Config, cluster string) (*Core, error) {
 		cluster:   cluster,
 		log:       config.Logger,
 		store:     config.store,
-		proposals: newProposals(),
+		proposals: newProposals(config.WriteTimeout / marksKept),
 		requests:  map[string]request{},
 		pulseAt:   config.Pulse,
 		witness:   newWitness(),
@@ -237,7 +237,7 @@ func (c *Core) Refused(addr string) {
 
 // Lost says that the other side's kernel closed the link to id: that process is probably gone.
 func (c *Core) Lost(id string) {
-	if c.engine != nil && len(c.gone) < MaxMembers {
+	if c.engine != nil {
 		c.gone[id] = c.now
 		c.engine.Suspect(id)
 	}
@@ -311,9 +311,6 @@ func (c *Core) voters() []string {
 	default:
 		c.log.Info("voters changed", "rev", c.store.Snapshot().Rev(), "voters", c.roster.voters, "before", before)
 	}
-	if c.escaping {
-		return nil
-	}
 	return c.roster.voters
 }
 
@@ -335,6 +332,3 @@ func (c *Core) note(n Note) {
 	n.From = c.config.ID
 	c.out.Notes = append(c.out.Notes, n)
 }
-
-// contains is slices.Contains for the few ids of a cluster.
-func contains(ids []string, id string) bool { return slices.Contains(ids, id) }

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,7 +77,7 @@ const (
 
 // roster is who takes part, as /ctl of one snapshot has it.
 type roster struct {
-	slots []slot
+	slots   []slot
 	members []member // the registered processes, by id
 	// voters are the registered ids in slots, sorted by slot, each once. They are what the cluster agreed on, or, if there
 	// are none, the set before them stands.
@@ -130,7 +131,7 @@ func rosterOf(s *store.Snapshot) roster {
 	}
 	r.members = membersOf(s)
 	for _, l := range r.slots {
-		if l.id != "" && isRegistered(s, l.id) && !contains(r.voters, l.id) {
+		if l.id != "" && isRegistered(s, l.id) && !slices.Contains(r.voters, l.id) {
 			r.voters = append(r.voters, l.id)
 		}
 	}

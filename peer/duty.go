@@ -18,8 +18,8 @@ type view struct {
 }
 
 // duties are what a member looks after in the tree, in this order. Each looks at how /ctl is and requests the changes
-// that bring it nearer to how it should be. None remembers what it has requested: what was lost is requested again, and
-// what somebody else changed meanwhile fails by its guard.
+// that bring it nearer to how it should be: what was lost is requested again, and what somebody else changed meanwhile
+// fails by its guard. Only who takes a slot looks at what it has requested, lest it be given two.
 var duties = []func(*Core, *view){
 	(*Core).keepFounded,
 	(*Core).keepEscaped,
@@ -28,6 +28,7 @@ var duties = []func(*Core, *view){
 	(*Core).takeSlot,
 	(*Core).keepOneSlot,
 	(*Core).keepVoterFiles,
+	(*Core).forgetFormer,
 	(*Core).tellMajority,
 	(*Core).report,
 	(*Core).evict,
@@ -118,7 +119,7 @@ func (c *Core) sponsor() string {
 	}
 	best := consensus.Peer{}
 	for p := range c.engine.Peers() {
-		if contains(c.engine.Voters(), p.ID) && (best.ID == "" || p.Silence < best.Silence) {
+		if slices.Contains(c.engine.Voters(), p.ID) && (best.ID == "" || p.Silence < best.Silence) {
 			best = p
 		}
 	}
@@ -215,7 +216,7 @@ func (c *Core) keepStanding(v *view) {
 // standingSlot returns the slot for a voter that stands and is named in none: of those that name nobody who stands, another one for each.
 // Whoever stands and is named needs only to register again.
 func (c *Core) standingSlot(v *view) string {
-	open := slices.DeleteFunc(slices.Clone(v.roster.slots), func(l slot) bool { return contains(v.voters, l.id) })
+	open := slices.DeleteFunc(slices.Clone(v.roster.slots), func(l slot) bool { return slices.Contains(v.voters, l.id) })
 	place := 0
 	for _, id := range v.voters[:slices.Index(v.voters, c.config.ID)] {
 		if _, named := v.roster.slotOf(id); !named {
@@ -272,7 +273,7 @@ func (c *Core) emptySlot(l slot) (begun bool) {
 // rank is this process's place among the observers.
 func (c *Core) rank(v *view) (rank int) {
 	for _, m := range v.roster.members {
-		if m.id < c.config.ID && !contains(v.voters, m.id) {
+		if m.id < c.config.ID && !slices.Contains(v.voters, m.id) {
 			rank++
 		}
 	}

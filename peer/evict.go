@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -61,7 +62,7 @@ func (c *Core) silent(v *view) (silent []string) {
 // part of the window.
 func (c *Core) followers() (heard []string) {
 	for f := range c.engine.Peers() {
-		if !contains(c.engine.Voters(), f.ID) && f.Silence < 2*c.reportEvery() {
+		if !slices.Contains(c.engine.Voters(), f.ID) && f.Silence < 2*c.reportEvery() {
 			heard = append(heard, f.ID)
 		}
 	}
@@ -69,7 +70,7 @@ func (c *Core) followers() (heard []string) {
 }
 
 func (c *Core) onReport(n *Note) {
-	if c.engine == nil || !contains(c.engine.Voters(), n.From) {
+	if c.engine == nil || !slices.Contains(c.engine.Voters(), n.From) {
 		return
 	}
 	c.witness.reports[n.From] = report{c.now, n.Silent}
@@ -79,6 +80,12 @@ func (c *Core) onReport(n *Note) {
 			c.witness.heard[id] = c.now
 		}
 	}
+}
+
+// forgetFormer forgets what was noted of processes that are no voters any more.
+func (c *Core) forgetFormer(v *view) {
+	maps.DeleteFunc(c.gone, func(id string, _ time.Duration) bool { return !slices.Contains(v.voters, id) })
+	maps.DeleteFunc(c.witness.reports, func(id string, _ report) bool { return !slices.Contains(v.voters, id) })
 }
 
 // evict takes the slot of a voter that a majority finds silent, and then its registration. Who does not hear a majority
@@ -107,7 +114,7 @@ func (c *Core) evict(v *view) {
 func (c *Core) agreeing(v *view, id string) int {
 	n := 1
 	for _, from := range v.voters {
-		if r, ok := c.witness.reports[from]; ok && from != id && c.fresh(r) && contains(r.silent, id) {
+		if r, ok := c.witness.reports[from]; ok && from != id && c.fresh(r) && slices.Contains(r.silent, id) {
 			n++
 		}
 	}
@@ -137,7 +144,7 @@ func (c *Core) sweep(v *view) {
 	}
 	known := map[string]bool{}
 	for _, m := range v.roster.members {
-		if contains(v.voters, m.id) {
+		if slices.Contains(v.voters, m.id) {
 			continue
 		}
 		known[m.id] = true
@@ -186,7 +193,7 @@ func (c *Core) replace(v *view) {
 		}
 		if l, ok := v.roster.slotOf(old.id); ok {
 			m := store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev}
-			if !contains(v.roster.voters, id) {
+			if !slices.Contains(v.roster.voters, id) {
 				m.Body = []byte(id)
 			}
 			if c.request(m) {
@@ -202,5 +209,5 @@ func (c *Core) isSuccessor(v *view, id string, old member) bool {
 	if bodyOf(v.tree, nodePath(id, addrFile)) != old.addr {
 		return false
 	}
-	return !contains(v.voters, old.id) || c.engine.Silence(old.id) >= asleepWithin*c.config.FillDelay
+	return !slices.Contains(v.voters, old.id) || c.engine.Silence(old.id) >= asleepWithin*c.config.FillDelay
 }

@@ -104,7 +104,7 @@ const (
 // successorsApplied returns how many of the voters are known to have applied all that we had a part in.
 func (c *Core) successorsApplied(v *view) (n int) {
 	for p := range c.engine.Peers() {
-		if contains(v.voters, p.ID) && p.Applied >= c.leaving.until {
+		if slices.Contains(v.voters, p.ID) && p.Applied >= c.leaving.until {
 			n++
 		}
 	}

@@ -164,12 +164,12 @@ func (m *mail) empty(b *box) {
 	b.messages = emptied(b.messages)
 }
 
-// maxKeptItems is for how many elements a slice keeps its room from one turn to the next.
-const maxKeptItems = 4096
+// maxSpare is for how many elements a slice keeps its room from one turn to the next.
+const maxSpare = 4096
 
 // emptied returns s to be filled anew; nothing that was in it is kept, nor the room that only a burst has needed.
 func emptied[T any](s []T) []T {
-	if cap(s) > maxKeptItems {
+	if cap(s) > maxSpare {
 		return nil
 	}
 	clear(s)

@@ -161,7 +161,7 @@ func TestVoterThatWasDemotedIsHeard(t *testing.T) {
 	assert.Equal(t, nil, r.set("A", slotPath(2), ""))
 	a := r.cores["A"]
 	assert.Equal(t, []string{"A", "B"}, a.engine.Voters())
-	assert.T(t, contains(a.followers(), "C"), "C is a voter of the window")
+	assert.T(t, slices.Contains(a.followers(), "C"), "C is a voter of the window")
 }
 
 func TestNobodyIsEvictedByAMinority(t *testing.T) {
@@ -611,4 +611,55 @@ func TestLostMajorityIsSaidOnce(t *testing.T) {
 	r.run(2 * time.Second)
 	assert.Equal(t, 1, strings.Count(log.String(), "no majority of the voters is heard"))
 	assert.Equal(t, 1, strings.Count(log.String(), "a majority of the voters is heard again"))
+}
+
+// What is noted of a process is forgotten once it is no voter, and who comes and goes does not use up the room of the others.
+func TestFormerVotersAreForgotten(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.run(time.Second)
+	a := r.cores["A"]
+	for k := range 2 * MaxMembers {
+		a.Lost(fmt.Sprintf("X%d", k))
+	}
+	a.witness.reports["X"] = report{at: a.now}
+	r.run(time.Second)
+	assert.Equal(t, 0, len(a.gone))
+	assert.Equal(t, 2, len(a.witness.reports))
+	a.Lost("B")
+	assert.T(t, a.isGone("B"))
+}
+
+// After an escape all engines count the same voters, also where the survivor names another at once.
+func TestVotersAfterAnEscape(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.run(time.Second)
+	r.kill("A")
+	r.kill("B")
+	r.run(time.Second)
+	c := r.cores["C"]
+	c.Escape("SECOND")
+	r.until("the escape is over", 5*time.Second, func() bool { return r.areVoters("C")() && !c.escaping })
+	r.join("Y", "10.0.0.9:1", "C")
+	r.until("Y has its first snapshot", 5*time.Second, func() bool { return r.cores["Y"].engine != nil })
+	for _, m := range []store.Mutation{setting(nodePath("E", addrFile), "10.0.0.5:1"), setting(slotPath(0), "E")} { // in one batch
+		c.Propose(m.Append(nil), func(_ store.Event, err error) { assert.Equal(t, nil, err) })
+	}
+	r.run(time.Second)
+	assert.Equal(t, []string{"C", "E"}, c.engine.Voters())
+	assert.Equal(t, []string{"C", "E"}, r.cores["Y"].engine.Voters())
+}
+
+// However many turns the loop takes before a proposal is overdue, few times are kept.
+func TestMarksAreFew(t *testing.T) {
+	const timeout = time.Hour
+	p := newProposals(timeout / marksKept)
+	last := uint64(0)
+	for now := time.Second; now < 3*timeout; now += 100 * time.Millisecond {
+		p.lastTag++
+		p.tick(now)
+		last = max(last, p.overdue(now-timeout))
+		assert.T(t, len(p.marks) <= marksKept+2, len(p.marks))
+	}
+	behind := time.Duration(p.lastTag-last) * 100 * time.Millisecond
+	assert.T(t, behind >= timeout && behind <= timeout+2*timeout/marksKept, behind)
 }

@@ -71,7 +71,11 @@ type proposals struct {
 	ended   uint64 // all up to here are answered
 	waiting map[uint64]proposal
 	marks   []mark
+	apart   time.Duration // two marks are at least
 }
+
+// marksKept is how many marks there are at most: so fine is the time told after which a proposal is overdue.
+const marksKept = 64
 
 // A mark says that the proposals up to tag had come by the time at.
 type mark struct {
@@ -79,10 +83,16 @@ type mark struct {
 	at  time.Duration
 }
 
-func newProposals() proposals { return proposals{waiting: map[uint64]proposal{}} }
+func newProposals(apart time.Duration) proposals {
+	return proposals{waiting: map[uint64]proposal{}, apart: apart}
+}
 
 func (p *proposals) tick(now time.Duration) {
-	if k := len(p.marks); k == 0 && p.lastTag > p.ended || k > 0 && p.marks[k-1].tag < p.lastTag {
+	newest := mark{tag: p.ended, at: now - p.apart}
+	if k := len(p.marks); k > 0 {
+		newest = p.marks[k-1]
+	}
+	if p.lastTag > newest.tag && now-newest.at >= p.apart {
 		p.marks = append(p.marks, mark{p.lastTag, now})
 	}
 }

@@ -94,11 +94,11 @@ func (s *running) founderEnded(addr string) {
 
 func (s *running) lost(id string) {
 	s.core.Lost(id)
-	s.astray = s.astray || contains(s.core.vias, id)
+	s.astray = s.astray || slices.Contains(s.core.vias, id)
 }
 
 func (s *running) met(addr string, other link.Remote) {
-	s.astray = s.astray || s.isVia(addr) && !contains(s.core.vias, other.ID)
+	s.astray = s.astray || s.isVia(addr) && !slices.Contains(s.core.vias, other.ID)
 	if f := s.core.founding; f != nil && !slices.Contains(f.Voters, Voter{other.ID, addr}) {
 		s.founderEnded(addr)
 	}

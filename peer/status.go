@@ -79,7 +79,7 @@ func (c *Core) memberStatus(tree *store.Snapshot, id string, known map[string]co
 		Hostname: bodyOf(tree, nodePath(id, hostnameFile)),
 		Version:  bodyOf(tree, nodePath(id, versionFile)),
 		Self:     id == c.config.ID,
-		Voter:    contains(c.engine.Voters(), id),
+		Voter:    slices.Contains(c.engine.Voters(), id),
 	}
 	if l, ok := c.roster.slotOf(id); ok {
 		m.Slot = l.path[len(calDir):]
@@ -171,7 +171,7 @@ func (c *Core) Associates() []Voter {
 		return with
 	}
 	for _, m := range c.roster.members {
-		if m.id != c.config.ID && (c.engine.Writable() || c.strand.on || contains(c.engine.Voters(), m.id)) {
+		if m.id != c.config.ID && (c.engine.Writable() || c.strand.on || slices.Contains(c.engine.Voters(), m.id)) {
 			with = append(with, Voter{m.id, m.addr})
 		}
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -173,18 +174,11 @@ func (c Config) leastUnread() int { return pauseUnread + 2*c.MaxValue }
 
 // withDefaults returns c with every limit set.
 func (c Config) withDefaults() Config {
-	orDefault(&c.MaxValue, wire.DefaultMaxValue)
-	orDefault(&c.MaxConns, DefaultMaxConns)
-	orDefault(&c.MaxWaits, DefaultMaxWaits)
-	orDefault(&c.MaxWrites, DefaultMaxWrites)
-	orDefault(&c.MaxUnread, max(DefaultMaxUnread, c.leastUnread()))
-	orDefault(&c.WriteTimeout, DefaultWriteTimeout)
+	c.MaxValue = cmp.Or(c.MaxValue, wire.DefaultMaxValue)
+	c.MaxConns = cmp.Or(c.MaxConns, DefaultMaxConns)
+	c.MaxWaits = cmp.Or(c.MaxWaits, DefaultMaxWaits)
+	c.MaxWrites = cmp.Or(c.MaxWrites, DefaultMaxWrites)
+	c.MaxUnread = cmp.Or(c.MaxUnread, max(DefaultMaxUnread, c.leastUnread()))
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, DefaultWriteTimeout)
 	return c
-}
-
-func orDefault[T comparable](limit *T, value T) {
-	var unset T
-	if *limit == unset {
-		*limit = value
-	}
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 )
 
@@ -15,6 +16,7 @@ type crew struct {
 	ctx     context.Context // when it ends, nobody rests any more
 	tasks   chan task
 	resting atomic.Int32
+	all     sync.WaitGroup // its goroutines
 }
 
 // A task is what is to be done for a connection, as its helper.
@@ -30,7 +32,7 @@ func (w *crew) start(t task) {
 	select {
 	case w.tasks <- t:
 	default:
-		go w.work(t)
+		w.all.Go(func() { w.work(t) })
 	}
 }
 

@@ -105,7 +105,11 @@ func (s *Server) ServeConn(nc net.Conn) {
 // open registers nc as a connection to be run, or closes it and returns nil.
 func (s *Server) open(nc net.Conn) *conn {
 	c := s.newConn(nc)
-	if !s.admit(c) {
+	admitted, full := s.admit(c)
+	if full {
+		s.refuse(c)
+	}
+	if !admitted {
 		c.cancel() // or the server's context remembers it
 		nc.Close()
 		return nil
@@ -125,23 +129,22 @@ func (s *Server) run(c *conn) {
 
 // admit registers c, unless the server is closed or full. If it has only so many
 // clients that it serves no more, c is admitted as a stranger.
-func (s *Server) admit(c *conn) bool {
+func (s *Server) admit(c *conn) (admitted, full bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return false
+		return false, false
 	}
 	if len(s.conns)-s.strangers >= s.config.MaxConns {
 		if s.config.Peers == nil || s.strangers >= maxStrangers {
-			s.refuse(c)
-			return false
+			return false, true
 		}
 		c.stranger = true
 		s.strangers++
 	}
 	s.conns[c] = true
 	s.work.Add(1)
-	return true
+	return true, false
 }
 
 // refuse counts c among those that were too many.
@@ -171,6 +174,7 @@ func (s *Server) dismiss(c *conn) {
 func (s *Server) Close() error {
 	err := s.stop()
 	s.work.Wait()
+	s.crew.all.Wait()
 	return err
 }
 

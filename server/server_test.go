@@ -364,3 +364,18 @@ func FuzzServe(f *testing.F) {
 		}
 	})
 }
+
+// Whoever helped a connection has ended once Close returns.
+func TestCloseWaitsForTheCrew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{Node: newFakeNode(), Logger: slog.New(slog.DiscardHandler)})
+		assert.Equal(t, nil, err)
+		c := &conn{srv: s}
+		c.help(func(*conn) {})
+		c.helpers.Wait()
+		synctest.Wait()
+		assert.Equal(t, int32(1), s.crew.resting.Load())
+		assert.Equal(t, nil, s.Close())
+		assert.Equal(t, int32(0), s.crew.resting.Load())
+	})
+}

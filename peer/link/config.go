@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -155,21 +156,14 @@ func (c Config) validateLimits() error {
 
 // withDefaults returns c with every limit set.
 func (c Config) withDefaults() Config {
-	orDefault(&c.MaxLinks, DefaultMaxLinks)
-	orDefault(&c.MaxHandshakes, DefaultMaxHandshakes)
-	orDefault(&c.MaxQueueFrames, DefaultMaxQueueFrames)
-	orDefault(&c.MaxQueueBytes, DefaultMaxQueueBytes)
-	orDefault(&c.DialTimeout, DefaultDialTimeout)
-	orDefault(&c.HandshakeTimeout, DefaultHandshakeTimeout)
-	orDefault(&c.WriteTimeout, DefaultWriteTimeout)
-	orDefault(&c.Silence, DefaultSilence)
-	orDefault(&c.MaxBackoff, DefaultMaxBackoff)
+	c.MaxLinks = cmp.Or(c.MaxLinks, DefaultMaxLinks)
+	c.MaxHandshakes = cmp.Or(c.MaxHandshakes, DefaultMaxHandshakes)
+	c.MaxQueueFrames = cmp.Or(c.MaxQueueFrames, DefaultMaxQueueFrames)
+	c.MaxQueueBytes = cmp.Or(c.MaxQueueBytes, DefaultMaxQueueBytes)
+	c.DialTimeout = cmp.Or(c.DialTimeout, DefaultDialTimeout)
+	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, DefaultHandshakeTimeout)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, DefaultWriteTimeout)
+	c.Silence = cmp.Or(c.Silence, DefaultSilence)
+	c.MaxBackoff = cmp.Or(c.MaxBackoff, DefaultMaxBackoff)
 	return c
-}
-
-func orDefault[T comparable](limit *T, value T) {
-	var unset T
-	if *limit == unset {
-		*limit = value
-	}
 }

@@ -22,8 +22,39 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interv
 
 // dialTCP connects to addr, over IPv4 or IPv6, whichever answers first.
 func dialTCP(ctx context.Context, addr string) (net.Conn, error) {
-	d := net.Dialer{KeepAliveConfig: keepAlive}
-	return d.DialContext(ctx, "tcp", addr)
+	return dialBy(ctx, &net.Dialer{KeepAliveConfig: keepAlive}, addr)
+}
+
+// dialBy connects to addr. The error is syscall.ECONNREFUSED only if all addresses of that name refuse: a dialer returns
+// the error that came first, and the process may listen at another one that is out of reach.
+func dialBy(ctx context.Context, d *net.Dialer, addr string) (net.Conn, error) {
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return conn, err
+	}
+	all, unresolved := resolve(ctx, d.Resolver, addr)
+	if unresolved != nil {
+		return nil, unresolved
+	}
+	for _, one := range all {
+		if conn, err := d.DialContext(ctx, "tcp", one); !errors.Is(err, syscall.ECONNREFUSED) {
+			return conn, err
+		}
+	}
+	return nil, err
+}
+
+// resolve returns the addresses that addr may mean, each with its port.
+func resolve(ctx context.Context, r *net.Resolver, addr string) (all []string, err error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	ips, err := r.LookupNetIP(ctx, "ip", host)
+	for _, ip := range ips {
+		all = append(all, net.JoinHostPort(ip.String(), port))
+	}
+	return all, err
 }
 
 // secure does the dialer's handshake of TLS on conn, which leads to addr.
