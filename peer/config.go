@@ -116,8 +116,15 @@ func (c Config) Validate() error {
 			return fmt.Errorf("%s of %v: must not be negative", d.name, d.value)
 		}
 	}
+	timeout, fill := cmp.Or(c.Timeout, DefaultTimeout), cmp.Or(c.FillDelay, consensus.DefaultFillDelay)
+	if timeout < leastTimeout*fill {
+		return fmt.Errorf("timeout of %v: must be at least %d times the fill delay, which is %v", timeout, leastTimeout, fill)
+	}
 	return nil
 }
+
+// leastTimeout is how many fill delays the timeout is at least: those with nothing to do say no more than one thing in each.
+const leastTimeout = 10
 
 // ErrBadName reports a cluster name or id that cannot be part of a path.
 var ErrBadName = errors.New("must be one path name: letters, digits, '.' and '-'")

@@ -132,6 +132,7 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 		{func(c *Config) { c.History = -1 }, "history of -1"},
 		{func(c *Config) { c.History = store.MaxHistory + 1 }, "history of"},
 		{func(c *Config) { c.Pulse = -time.Second }, "pulse of -1s"},
+		{func(c *Config) { c.FillDelay, c.Timeout = time.Second, 9*time.Second }, "timeout of 9s: must be at least 10 times"},
 	} {
 		config := testConfig()
 		c.spoil(&config)
