@@ -13,6 +13,7 @@ type witness struct {
 	reportAt time.Duration
 	reports  map[string]report        // by voter
 	heard    map[string]time.Duration // our clock when anybody last heard the member, by id; of those that are no voters
+	patient  time.Duration            // until then nobody is removed: when we last heard no majority, and a timeout more
 }
 
 // A report is what another voter said last.
@@ -89,7 +90,8 @@ func (c *Core) forgetFormer(v *view) {
 }
 
 // evict takes the slot of a voter that a majority finds silent, and then its registration. Who does not hear a majority
-// evicts nobody: what it proposes would be decided much later, when others may long be heard again.
+// evicts nobody: what it proposes would be decided much later, when others may long be heard again. And once it hears one, it gives the others
+// the timeout anew: they come back as it did, some of them a moment later.
 func (c *Core) evict(v *view) {
 	if !v.voter {
 		clear(c.witness.reports)
@@ -97,6 +99,9 @@ func (c *Core) evict(v *view) {
 	}
 	silent := c.silent(v)
 	if len(v.voters)-len(silent) < len(v.voters)/2+1 {
+		c.witness.patient = c.now + c.config.Timeout
+	}
+	if c.now < c.witness.patient {
 		return
 	}
 	for _, id := range silent {
@@ -139,7 +144,7 @@ func (c *Core) unregister(v *view, id string) (begun bool) {
 
 // sweep deletes the registration of members that are no voters and that no voter hears.
 func (c *Core) sweep(v *view) {
-	if !v.voter || c.founding != nil {
+	if !v.voter || c.founding != nil || c.now < c.witness.patient {
 		return
 	}
 	known := map[string]bool{}

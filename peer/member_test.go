@@ -93,6 +93,31 @@ func TestWhoHearsNoMajorityEvictsNobody(t *testing.T) {
 	}
 }
 
+// After all have lost each other they come back one after the other. Whoever is a moment later than a majority must not be evicted for the time in which
+// nobody heard anybody; but whoever stays away is.
+func TestWhoHearsAMajorityAgainGivesTheOthersTime(t *testing.T) {
+	r := founded(t, 5, 5)
+	all := []string{"A", "B", "C", "D", "E"}
+	for _, id := range all {
+		r.cut[id] = true
+	}
+	r.run(2 * rigTimeout)
+	for _, id := range all[:4] {
+		r.run(rigTimeout / 6)
+		delete(r.cut, id)
+	}
+	r.run(rigTimeout / 3)
+	assert.Equal(t, all, r.voters())
+	assert.Equal(t, nil, r.set("A", "/x", "1"))
+	for k, id := range all {
+		assert.Equal(t, id, r.file("A", slotPath(k)))
+	}
+	r.run(3 * rigTimeout / 2)
+	assert.Equal(t, "", r.file("A", slotPath(4)))
+	assert.Equal(t, "D", r.file("A", slotPath(3)))
+	r.check()
+}
+
 func TestSilentVoterIsEvictedAndItsSlotTaken(t *testing.T) {
 	r := founded(t, 3, 3)
 	r.join("D", "10.0.0.4:1", "A")

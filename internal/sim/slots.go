@@ -1,0 +1,81 @@
+package sim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ha/doozerd/store"
+)
+
+// blackOut lets nobody hear anybody, but for one voter that hears them all, and is not heard: for longer than an eviction takes. All find all
+// others silent, and that one hears them say so.
+func (w *world) blackOut() {
+	all, one := w.ids(), w.shuffled()[0].id
+	w.trace("nobody hears anybody, but %s all others", one)
+	w.network.cut(all, all, true)
+	w.network.cut(all, []string{one}, false)
+	w.after(2*w.plan.timeout, func() {
+		w.trace("all hear each other")
+		w.network.cut(all, all, false)
+	})
+}
+
+// atOnce lets the operator make several changes at a voter in one batch, as a script does that does not wait for answers: while one is under
+// way, what comes is gathered. (In such a run a voter has one batch under way at a time.)
+func (w *world) atOnce(n *node, changes ...store.Mutation) {
+	n.propose(store.Mutation{Op: store.Set, Path: "/operator", Guard: store.Clobber}, func(answer) {})
+	for _, m := range changes {
+		m.Guard = store.Clobber
+		w.trace("operator at %s: %v", n.id, mutationString(m))
+		w.operated[m.Path+"="+string(m.Body)] = true
+		n.propose(m, func(answer) {})
+	}
+}
+
+// restoredWithin is how long it takes at most until voters that stand are back in slots.
+const restoredWithin = 2 * time.Second
+
+// oust lets the operator swap the slots of two voters; and then, all at once, take the slot of one of them away, and the registrations of all others.
+// These are still named in slots of their own, and need only to register again; who is in none must not take theirs.
+func (w *world) oust() {
+	slots := maps.Clone(w.check.current.slots)
+	paths := slices.Sorted(maps.Keys(slots))
+	w.nodesRand.Shuffle(len(paths), func(i, j int) { paths[i], paths[j] = paths[j], paths[i] })
+	first, second := paths[0], paths[1]
+	slots[first], slots[second] = slots[second], slots[first]
+	at := w.shuffled()[0]
+	w.atOnce(at, setting(first, slots[first]), setting(second, slots[second]))
+	w.after(500*time.Millisecond, func() {
+		changes := []store.Mutation{setting(first, "")}
+		for _, path := range paths[1:] {
+			changes = append(changes, store.Mutation{Op: store.Del, Path: nodeDirs + slots[path] + "/addr"})
+		}
+		w.atOnce(at, changes...)
+		w.after(restoredWithin, func() {
+			for _, path := range paths {
+				if now := w.check.current.slots[path]; now != slots[path] {
+					w.fail("%s stood, and %s, which was its own, is %q's", slots[path], path, now)
+				}
+			}
+		})
+	})
+}
+
+func setting(path, body string) store.Mutation {
+	return store.Mutation{Op: store.Set, Path: path, Guard: store.Clobber, Body: []byte(body)}
+}
+
+// double lets the operator open a slot for an observer, and write by mistake a voter into it that has one.
+func (w *world) double() {
+	w.after(time.Second, func() { // the observer has joined
+		waits, voter := w.alive()[w.plan.voters], w.shuffled()[0]
+		w.write(setting(fmt.Sprint(calDir, w.plan.slots), voter.id))
+		w.after(restoredWithin, func() {
+			if !waits.writable() {
+				w.fail("%s waits for a slot, and %s has two", waits.id, voter.id)
+			}
+		})
+	})
+}
