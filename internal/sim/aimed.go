@@ -20,6 +20,14 @@ var aimedDrills = map[string]func(*world){
 	"overruled":  (*world).overrule,
 	"parting":    (*world).part,
 	"reinforced": (*world).reinforce,
+
+	"orphaned":  (*world).orphan,
+	"besieged":  (*world).besiege,
+	"overheard": (*world).overhear,
+	"blackout":  (*world).blackOut,
+	"ousted":    (*world).oust,
+	"doubled":   (*world).double,
+	"mixed":     (*world).mixParts,
 }
 
 // aimedShare is how many seeds there are to one that may become an aimed drill.
@@ -36,6 +44,9 @@ func (p *plan) planAimed(r *rand.Rand) {
 	if r.IntN(4*aimedShare) == aimedShare/2 && p.drill == "" {
 		p.becomeAimed("parting", r)
 	}
+	if r.IntN(aimedShare) == aimedShare/2 && p.drill == "" {
+		p.becomeAimed(pick(r, "orphaned", "besieged", "overheard", "blackout", "ousted", "doubled", "mixed"), r)
+	}
 }
 
 // becomeAimed turns p into a run in which nothing goes wrong but what the adversary does.
@@ -43,11 +54,11 @@ func (p *plan) becomeAimed(drill string, r *rand.Rand) {
 	p.drill = drill
 	p.voters = pick(r, 3, 5)
 	switch drill {
-	case "haunted":
+	case "haunted", "besieged":
 		p.voters = 5 // of which one is dead and one deaf
 	case "exodus", "broken off", "reinforced":
 		p.voters = 3
-	case "parting":
+	case "parting", "overheard":
 		p.voters = 4 // of which three must live to find out what four have decided
 	case "overruled":
 		p.voters = 5 // of which two hear of nothing meanwhile, and the others are a majority
@@ -60,12 +71,20 @@ func (p *plan) becomeAimed(drill string, r *rand.Rand) {
 	p.timeout, p.pulse, p.writeTimeout = time.Minute, 3*time.Second, 5*time.Second
 	p.faulty = loadTime + recoveryTime
 	switch drill {
-	case "broken off", "overruled": // whoever is to suggest has something to suggest
+	case "broken off", "overruled", "orphaned": // whoever is to suggest has something to suggest
 		p.clients = 12
 	case "reinforced":
 		p.observers, p.timeout = 6, shortTimeout
 	case "parting":
 		p.timeout, p.retain = shortTimeout, 2
+	case "overheard":
+		p.observers, p.clients = 1, 12
+	case "blackout":
+		p.timeout = shortTimeout
+	case "ousted":
+		p.inFlight = 1
+	case "doubled":
+		p.observers = 1
 	}
 }
 

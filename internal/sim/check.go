@@ -366,25 +366,27 @@ const fill = 100 * time.Millisecond
 const wanTrip = 220 * time.Millisecond
 
 var promptness = map[string]struct{ mean, longest time.Duration }{
-	"lan dead":    {5 * time.Millisecond, 600 * time.Millisecond},
-	"lan closed":  {5 * time.Millisecond, 3 * fill / 2}, // who has applied less promises the last instances when it is asked again
-	"wan closed":  {3 * wanTrip, 2 * time.Second},
-	"lan deaf":    {5 * time.Millisecond, 600 * time.Millisecond},
-	"lan mute":    {5 * time.Millisecond, 600 * time.Millisecond},
-	"lan parted":  {80 * time.Millisecond, 1500 * time.Millisecond},
-	"lan lossy":   {200 * time.Millisecond, 1500 * time.Millisecond},
-	"lan stutter": {40 * time.Millisecond, 1200 * time.Millisecond},
-	"wan dead":    {3 * wanTrip, 2 * time.Second},
-	"wan deaf":    {3 * wanTrip, 2 * time.Second},
-	"wan mute":    {3 * wanTrip, 2 * time.Second},
-	"wan parted":  {800 * time.Millisecond, 2 * time.Second},
-	"wan lossy":   {1100 * time.Millisecond, 2 * time.Second},
-	"wan stutter": {3 * wanTrip, 2 * time.Second},
-	"lan surge":   {2 * mostSurge, 2 * time.Second}, // a message takes no longer in a surge, and a write two
-	"wan surge":   {1500 * time.Millisecond, 2 * time.Second},
-	"lan missed":  {2 * fill, 3 * fill},
-	"lan haunted": {2 * fill, 6 * fill},
-	"lan claimed": {2 * fill, 6 * fill}, // the filler may be just in time, and is waited for
+	"lan dead":     {5 * time.Millisecond, 600 * time.Millisecond},
+	"lan closed":   {5 * time.Millisecond, 3 * fill / 2}, // who has applied less promises the last instances when it is asked again
+	"wan closed":   {3 * wanTrip, 2 * time.Second},
+	"lan deaf":     {5 * time.Millisecond, 600 * time.Millisecond},
+	"lan mute":     {5 * time.Millisecond, 600 * time.Millisecond},
+	"lan parted":   {80 * time.Millisecond, 1500 * time.Millisecond},
+	"lan lossy":    {200 * time.Millisecond, 1500 * time.Millisecond},
+	"lan stutter":  {40 * time.Millisecond, 1200 * time.Millisecond},
+	"wan dead":     {3 * wanTrip, 2 * time.Second},
+	"wan deaf":     {3 * wanTrip, 2 * time.Second},
+	"wan mute":     {3 * wanTrip, 2 * time.Second},
+	"wan parted":   {800 * time.Millisecond, 2 * time.Second},
+	"wan lossy":    {1100 * time.Millisecond, 2 * time.Second},
+	"wan stutter":  {3 * wanTrip, 2 * time.Second},
+	"lan surge":    {2 * mostSurge, 2 * time.Second}, // a message takes no longer in a surge, and a write two
+	"wan surge":    {1500 * time.Millisecond, 2 * time.Second},
+	"lan missed":   {2 * fill, 3 * fill},
+	"lan haunted":  {2 * fill, 6 * fill},
+	"lan besieged": {2 * fill, 6 * fill},
+	"lan orphaned": {2 * fill, 8 * fill}, // to be filled by itself, it waits for all others
+	"lan claimed":  {2 * fill, 6 * fill}, // the filler may be just in time, and is waited for
 }
 
 // maxQuarrels is how often, in a drill, nodes may get in each other's way while they do the work of one that is gone.

@@ -346,7 +346,12 @@ func (n *node) sendNote(note peer.Note) {
 	if note.Kind == peer.Forward {
 		n.w.check.asked(n, &note)
 	}
-	n.post(&mail{cluster: cluster, from: note.From, to: note.To, note: &note})
+	sent := &mail{cluster: cluster, from: note.From, to: note.To, note: &note}
+	if n.w.delayNote != nil {
+		n.w.delayNote(&note, func() { n.post(sent) })
+		return
+	}
+	n.post(sent)
 }
 
 func (n *node) post(m *mail) {

@@ -7,8 +7,8 @@ import (
 	"github.com/ha/doozerd/peer"
 )
 
-// parts is the course of a drill: of a snapshot that a process fetches, the first part arrives, and the second comes so late that it has begun with
-// another one. It comes just before the second part of that.
+// parts is the course of a drill: a process fetches a snapshot, and its second part comes so late that it fetches another by then. It comes
+// just before the second part of that.
 type parts struct {
 	w        *world
 	joins    *node

@@ -37,8 +37,8 @@ func (w *world) atOnce(n *node, changes ...store.Mutation) {
 // restoredWithin is how long it takes at most until voters that stand are back in slots.
 const restoredWithin = 2 * time.Second
 
-// oust lets the operator swap the slots of two voters; and then, all at once, take the slot of one of them away, and the registrations of all others.
-// These are still named in slots of their own, and need only to register again; who is in none must not take theirs.
+// oust lets the operator swap the slots of two voters, and then, all at once, take the slot of one of them away and the registrations of all
+// others. These are still named in slots of their own, and need only to register again; who is named in none must not take theirs.
 func (w *world) oust() {
 	slots := maps.Clone(w.check.current.slots)
 	paths := slices.Sorted(maps.Keys(slots))
@@ -56,7 +56,7 @@ func (w *world) oust() {
 		w.after(restoredWithin, func() {
 			for _, path := range paths {
 				if now := w.check.current.slots[path]; now != slots[path] {
-					w.fail("%s stood, and %s, which was its own, is %q's", slots[path], path, now)
+					w.fail("%s stood, and its slot %s is %q's", slots[path], path, now)
 				}
 			}
 		})

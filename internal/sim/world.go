@@ -33,6 +33,7 @@ type world struct {
 	sick    *node // the victim of a drill, whom no client asks
 
 	adversary func(m *consensus.Message, post func()) // of an aimed drill: it posts what it lets pass; or nil
+	delayNote func(n *peer.Note, post func())         // the same for notes
 	happened  map[string]int                          // what was traced, by its format
 
 	nodesRand *rand.Rand // for what becomes of members
