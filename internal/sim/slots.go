@@ -10,17 +10,25 @@ import (
 )
 
 // blackOut lets nobody hear anybody, but for one voter that hears them all, and is not heard: for longer than an eviction takes. All find all
-// others silent, and that one hears them say so.
+// others silent, and that one hears them say so. Then they come back, one after the other.
 func (w *world) blackOut() {
 	all, one := w.ids(), w.shuffled()[0].id
 	w.trace("nobody hears anybody, but %s all others", one)
 	w.network.cut(all, all, true)
 	w.network.cut(all, []string{one}, false)
-	w.after(2*w.plan.timeout, func() {
-		w.trace("all hear each other")
-		w.network.cut(all, all, false)
-	})
+	var back []string
+	for k, n := range w.shuffled() {
+		w.after(2*w.plan.timeout+time.Duration(k)*backEvery, func() {
+			w.trace("%s is back", n.id)
+			w.network.cut([]string{n.id}, back, false)
+			w.network.cut(back, []string{n.id}, false)
+			back = append(back, n.id)
+		})
+	}
 }
+
+// backEvery is far less than an eviction takes.
+const backEvery = shortTimeout / 8
 
 // atOnce lets the operator make several changes at a voter in one batch, as a script does that does not wait for answers: while one is under
 // way, what comes is gathered. (In such a run a voter has one batch under way at a time.)
