@@ -194,11 +194,16 @@ func (w *world) decisive(n *node) bool {
 	return slices.ContainsFunc(w.needed(n), func(voters []string) bool { return w.majorityLives(voters, nil) && !w.majorityLives(voters, n) })
 }
 
-// needed are the sets of voters of instances that nobody but n has applied yet.
+// needed are the sets of voters of instances that nobody but n has applied yet. Who still assembles may be a voter of the cluster that others
+// have founded with it.
 func (w *world) needed(n *node) (sets [][]string) {
+	in := n.in
+	if in == nil {
+		in = w.check.current
+	}
 	applied, eras := uint64(0), map[uint64][]string{}
 	for _, m := range w.alive() {
-		if m.core == nil || m.in != n.in {
+		if m.core == nil || m.in != in {
 			continue
 		}
 		position := m.core.Position()
