@@ -85,6 +85,8 @@ func (p *plan) becomeAimed(drill string, r *rand.Rand) {
 		p.inFlight = 1
 	case "doubled":
 		p.observers = 1
+	case "mixed": // both snapshots have the same files
+		p.keys, p.pulse = 1, 500*time.Millisecond
 	}
 }
 

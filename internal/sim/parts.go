@@ -20,7 +20,7 @@ type parts struct {
 func (w *world) mixParts() {
 	p := &parts{w: w}
 	w.write(setting("/a", strings.Repeat("x", peer.MaxPartBytes)))
-	w.after(500*time.Millisecond, func() {
+	w.after(time.Second, func() {
 		p.joins = w.join(w.newAddr())
 		w.delayNote = p.pass
 	})

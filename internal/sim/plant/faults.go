@@ -230,5 +230,4 @@ var combined = []combination{
 	{"neither gives way nor backs off", "▲ fills give way to each other", []string{"never gives way", "no backoff"}},
 	{"prepared owner stays", "▲ an owner whose instances are prepared goes on beyond them", []string{"prepared owner skips nothing", "prepared owner passes nothing over"}},
 	{"silence of whoever stopped", "▲ silence counts only while one's own loop ran", []string{"silence of a stopped loop", "silence of a stopped node"}},
-	{"evicted by one in the dark", "▲ evict only when a majority reports the silence", []string{"evicted by one", "evicts in the dark"}},
 }

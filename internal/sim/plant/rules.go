@@ -37,7 +37,7 @@ var rules = []rule{
 	{"A batch that a snapshot jumped over is never proposed again.",
 		[]string{"jumped proposed again"}, "TestSnapshotEndsWhatItJumpsOver"},
 	{"A voter is evicted only when a majority reports its silence.",
-		[]string{"evicted by one", "evicted by one in the dark", "old hearsay", "old silence"}, "TestNobodyIsEvictedByAMinority"},
+		[]string{"evicted by one", "evicts in the dark", "evicts at the first light", "old hearsay", "old silence"}, "TestNobodyIsEvictedByAMinority"},
 	{"Silence counts only while one's own loop ran.",
 		[]string{"silence of whoever stopped"}, "TestSilenceCountsOnlyWhileOurLoopRan"},
 	{"Each write of an eviction is guarded by the rev seen, and so is the taking of a slot.",
