@@ -688,3 +688,19 @@ func TestMarksAreFew(t *testing.T) {
 	behind := time.Duration(p.lastTag-last) * 100 * time.Millisecond
 	assert.T(t, behind >= timeout && behind <= timeout+2*timeout/marksKept, behind)
 }
+
+// A slot that makes nobody a voter is trouble, as an empty one is.
+func TestStatusTellsOfNonsenseInSlots(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.run(time.Second)
+	a := r.cores["A"]
+	assert.Equal(t, []string{}, a.Status().Trouble)
+	for k, id := range []string{"NONSENSE-" + strings.Repeat("x", 1000), ""} {
+		assert.Equal(t, nil, r.set("A", slotPath(3+k), id))
+	}
+	r.turn()
+	assert.Equal(t, []string{
+		"slots without a voter: 1",
+		`slot /ctl/cal/3 names "NONSENSE-xxxxxxxxxxxxxxx", which is no member: empty or delete it`,
+	}, a.Status().Trouble)
+}

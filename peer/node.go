@@ -149,7 +149,7 @@ func (n *Node) Leave(ctx context.Context) {
 }
 
 // Escape makes this node, which has lost the majority of its cluster for good, a cluster of one with its data. The error is
-// ErrMajority, as long as a majority is heard, or ErrReadOnly, if the node has nothing.
+// ErrMajority, as long as a majority is heard, ErrHearsVoter, or ErrReadOnly, if the node has nothing.
 func (n *Node) Escape() error {
 	answer := make(chan error, 1)
 	n.order(func() { answer <- n.stage.escape() })

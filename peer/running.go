@@ -15,6 +15,9 @@ var ErrUnfounded = errors.New("most of those who were founding the cluster have 
 // ErrMajority reports an escape where there is nothing to escape from.
 var ErrMajority = errors.New("a majority of the voters answers")
 
+// ErrHearsVoter reports an escape of an observer, which cannot tell whether a voter that it hears has a majority.
+var ErrHearsVoter = errors.New("this observer still hears a voter: let that one escape, or end it first")
+
 // running is the stage of a member, or of a node that fetches its first snapshot.
 type running struct {
 	node     *Node
@@ -133,10 +136,12 @@ func (s *running) leave(done func()) {
 
 // escape refuses to leave a cluster that is only slow: nothing may be lost by a mistake.
 func (s *running) escape() error {
-	if !s.core.Joined() {
+	switch {
+	case !s.core.Joined():
 		return ErrReadOnly
-	}
-	if s.core.Majority() {
+	case s.core.Majority() && !s.core.Writable():
+		return ErrHearsVoter
+	case s.core.Majority():
 		return ErrMajority
 	}
 	s.core.Escape(NewID())

@@ -99,7 +99,7 @@ func (c *Core) memberStatus(tree *store.Snapshot, id string, known map[string]co
 // trouble says what is wrong, in words.
 func (c *Core) trouble(s *Status) []string {
 	words := []string{}
-	silent, voters, free := 0, 0, len(c.roster.free())
+	silent, voters := 0, 0
 	for _, m := range s.Members {
 		switch {
 		case m.Voter && m.Known && m.Silence >= c.silentFor():
@@ -115,10 +115,10 @@ func (c *Core) trouble(s *Status) []string {
 	if s.Writable && silent > 0 && voters-silent < voters/2+1 {
 		words = append(words, fmt.Sprintf("no majority: %d of %d voters are not heard, so nothing can be written", silent, voters))
 	}
-	if free > 0 {
+	if free := len(c.roster.free()); free > 0 {
 		words = append(words, fmt.Sprintf("slots without a voter: %d", free))
 	}
-	return words
+	return append(words, c.roster.nonsense()...)
 }
 
 // leastSilence is the silence after which a member is called silent, where the fill delay is not so long that one that lives may be
