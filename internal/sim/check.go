@@ -183,7 +183,7 @@ func (c *checker) unsettled(w *world) string {
 			return fmt.Sprintf("%v never answered %d proposals", n, len(n.waiting))
 		}
 	}
-	if w.plan.drill != "" {
+	if w.plan.drill != "" && w.gathering == nil {
 		return ""
 	}
 	return c.unsettledMembers(w, alive)

@@ -347,11 +347,15 @@ func (n *node) sendNote(note peer.Note) {
 		n.w.check.asked(n, &note)
 	}
 	sent := &mail{cluster: cluster, from: note.From, to: note.To, note: &note}
-	if n.w.delayNote != nil {
-		n.w.delayNote(&note, func() { n.post(sent) })
-		return
+	post := func() { n.post(sent) }
+	switch {
+	case n.w.herald != nil && note.Kind == peer.Assembling:
+		n.w.herald(&note, post)
+	case n.w.delayNote != nil && note.Kind != peer.Assembling:
+		n.w.delayNote(&note, post)
+	default:
+		post()
 	}
-	n.post(sent)
 }
 
 func (n *node) post(m *mail) {

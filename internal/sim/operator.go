@@ -62,6 +62,11 @@ const (
 // supervise starts anew who has not found a cluster, and whoever is left of a cluster that others escaped from; and it
 // escapes from a majority that was lost by mischance.
 func (w *world) supervise() {
+	if w.gathering != nil {
+		w.gathering.supervise()
+		w.after(superviseEvery, w.supervise)
+		return
+	}
 	for _, n := range w.alive() {
 		if w.stuck(n) {
 			w.trace("%s is stopped, for it has come to nothing", n.id)

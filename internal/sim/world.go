@@ -34,6 +34,8 @@ type world struct {
 
 	adversary func(m *consensus.Message, post func()) // of an aimed drill: it posts what it lets pass; or nil
 	delayNote func(n *peer.Note, post func())         // the same for notes
+	herald    func(n *peer.Note, post func())         // the same for what is said before there is a cluster
+	gathering *gathering                              // of a drill about a founding, or nil
 	happened  map[string]int                          // what was traced, by its format
 
 	nodesRand *rand.Rand // for what becomes of members
@@ -114,6 +116,7 @@ func newWorld(seed uint64, out io.Writer) *world {
 	w.nodesRand = rand.New(rand.NewPCG(seed, 5))
 	w.plan.planNodes(w.nodesRand)
 	w.plan.planAimed(rand.New(rand.NewPCG(seed, 6)))
+	w.plan.planFounding(rand.New(rand.NewPCG(seed, 7)))
 	w.trace("plan %+v", w.plan)
 	return w
 }
@@ -133,9 +136,12 @@ const foundingTime = 3 * time.Minute
 
 // found starts the first voters, and waits until there is a cluster.
 func (w *world) found() {
-	if w.plan.assembles {
+	switch {
+	case foundingDrills[w.plan.drill] != nil:
+		w.gather()
+	case w.plan.assembles:
 		w.assemble()
-	} else {
+	default:
 		w.foundAtOnce()
 	}
 	w.after(superviseEvery, w.supervise)
@@ -149,6 +155,9 @@ func (w *world) found() {
 
 // founded reports whether the first voters are there, or for an assembly any.
 func (w *world) founded() bool {
+	if w.gathering != nil && !w.gathering.over {
+		return false
+	}
 	some := false
 	for _, n := range w.alive() {
 		some = some || n.writable()
@@ -188,7 +197,7 @@ func (w *world) begin() {
 		w.clients = append(w.clients, c)
 		w.after(between(w.rand, 0, w.plan.think), c.next)
 	}
-	if w.plan.drill != "" {
+	if w.plan.drill != "" && w.gathering == nil {
 		w.after(between(w.rand, 0, w.plan.faulty/20), w.drill)
 	}
 	for range w.plan.mishaps {
