@@ -23,7 +23,7 @@ func (w *world) assemble() {
 	for range pick(w.nodesRand, 0, 0, 1, 3) {
 		w.after(between(w.nodesRand, 0, 6*time.Second), func() {
 			n := w.at[pick(w.nodesRand, w.list...)]
-			if n != nil && n.assembly != nil && !n.dead {
+			if n != nil && n.core == nil && !n.dead {
 				w.trace("%s crashes", n.id)
 				n.crash()
 				w.after(between(w.nodesRand, 0, time.Second), func() { w.startListed(n.addr) })
@@ -58,7 +58,8 @@ func (n *node) dialListed() {
 		p := n.w.at[addr]
 		n.turn(func() {
 			switch {
-			case p == n || n.assembly == nil:
+			case p == n || n.core != nil:
+			case p != nil && n.w.gathering.seemsWhole(n, p):
 			case p == nil || p.dead && !n.w.network.parted(n.id, p.id):
 				n.assembly.Refused(addr)
 			case p.paused || n.w.network.parted(n.id, p.id):
@@ -83,6 +84,7 @@ func (n *node) assembled() {
 	case o == nil:
 	case o.Found != nil:
 		n.w.trace("%s founds %+v", n.id, *o.Found)
+		n.founding = o.Found
 		n.run(peer.Found(n.w.config(n.id, n.addr), *o.Found))
 	case o.Cluster != "":
 		n.w.trace("%s joins %s by %s", n.id, o.Cluster, o.Via)

@@ -18,6 +18,8 @@ var foundingDrills = map[string]func(*gathering){
 	"walkout":     (*gathering).walkOut,
 	"estranged":   (*gathering).estrange,
 	"beside":      (*gathering).beside,
+	"unnoticed":   (*gathering).forgetUnnoticed,
+	"flapping":    (*gathering).flap,
 }
 
 // foundingShare is how many seeds there are to one that may become a drill about a founding.
@@ -28,12 +30,12 @@ func (p *plan) planFounding(r *rand.Rand) {
 	if r.IntN(foundingShare) > 0 || p.drill != "" {
 		return
 	}
-	p.becomeAimed(pick(r, "outnumbered", "silenced", "outbid", "walkout", "estranged", "beside"), r)
+	p.becomeAimed(pick(r, "outnumbered", "silenced", "outbid", "walkout", "estranged", "beside", "unnoticed", "flapping"), r)
 	p.assembles = true
 	switch p.drill {
 	case "outnumbered":
 		p.voters = pick(r, 2, 3, 4, 5) // of an even number, neither half may found
-	case "estranged", "beside":
+	case "estranged", "beside", "unnoticed":
 		p.voters = pick(r, 5, 7) // some of whom come later
 	}
 	p.slots = p.voters
@@ -46,6 +48,8 @@ type gathering struct {
 	here  []string // addresses that are cut off from the rest, those that are there and those that come
 	first string   // the process that proposes first
 	over  bool     // all is well again
+
+	unnoticed bool // the links that are cut seem whole
 }
 
 // gather begins a drill about a founding.
@@ -58,7 +62,11 @@ func (w *world) gather() {
 	w.gathering = g
 	w.trace("drill: %s", w.plan.drill)
 	foundingDrills[w.plan.drill](g)
+	g.healIn(mostTroubled)
 }
+
+// mostTroubled is how long a founding is disturbed at most.
+const mostTroubled = time.Minute
 
 // come starts processes at some addresses, one after the other.
 func (g *gathering) come(addrs ...string) {
@@ -93,6 +101,11 @@ func (g *gathering) cutSides() {
 	}
 	g.w.network.cut(here, there, true)
 	g.w.network.cut(there, here, true)
+}
+
+// seemsWhole reports whether nobody has noticed yet that n and p are parted.
+func (g *gathering) seemsWhole(n, p *node) bool {
+	return g != nil && g.unnoticed && g.w.network.parted(n.id, p.id)
 }
 
 // healIn ends all faults after a while.
@@ -146,37 +159,38 @@ func (g *gathering) silence() {
 // outbid holds back what is proposed until another, of whom the proposer hears nothing, has got the promises of all others for a higher ballot. Then
 // what was held back arrives, before the other has proposed anything itself.
 func (g *gathering) outbid() {
-	b := &bid{gathering: g}
+	b := &bid{gathering: g, ballots: map[string]int{}}
 	g.come(g.addrs...)
 	g.w.herald = b.pass
 }
 
+// bid is the newest proposal.
 type bid struct {
 	*gathering
-	ballot     uint64
-	said       time.Duration // last
-	held       map[string]func()
-	outbid     bool
-	overridden bool // what was held back has arrived
+	ballot  uint64
+	said    time.Duration     // last
+	held    map[string]func() // what was said of it, by addressee
+	ballots map[string]int    // that each process had
+	outbid  bool
 }
 
-// stillSaid is how long after its last word on it a process certainly stands by what it proposed, for it says so again and again.
-const stillSaid = 350 * time.Millisecond
+const (
+	stillSaid   = 350 * time.Millisecond // after which whoever proposes has said so again
+	longBallots = 3                      // the first ballot of a process that lasts for longer than another leaves the proposing to it
+)
 
 func (b *bid) pass(n *peer.Note, post func()) {
 	m := n.Assemble
-	rival := m.Kind == peer.AssemblePrepare && m.Ballot > b.ballot && n.From != b.first && b.w.now < b.said+stillSaid
 	switch {
-	case b.overridden && n.From == b.first:
-	case b.overridden && n.To == b.first && (m.Kind != peer.AssembleAccepted || m.Ballot != b.ballot):
-	case b.outbid && m.Kind == peer.AssembleAccept && n.From == b.first:
-	case b.outbid:
-		if n.To != b.first || m.Kind == peer.AssembleAccepted {
+	case b.outbid && n.From == b.first:
+	case b.outbid && n.To == b.first:
+		if m.Kind == peer.AssembleAccepted {
 			post()
 		}
-	case m.Kind == peer.AssembleAccept && m.Ballot >= b.ballot:
+	case m.Kind == peer.AssemblePromise && m.Value != nil: // or else all would propose the same
+	case !b.outbid && m.Kind == peer.AssembleAccept:
 		b.hold(n, post)
-	case rival:
+	case !b.outbid && m.Kind == peer.AssemblePrepare && b.isRival(n):
 		b.outbid = true
 		b.w.trace("%s outbids %s", n.From, b.first)
 		b.w.after(between(b.w.nodesRand, 100*time.Millisecond, 800*time.Millisecond), b.release)
@@ -186,17 +200,24 @@ func (b *bid) pass(n *peer.Note, post func()) {
 	}
 }
 
-// hold keeps what is said to each about the newest proposal.
+// hold keeps what is said to each about the newest proposal, and forgets the others.
 func (b *bid) hold(n *peer.Note, post func()) {
 	if n.Assemble.Ballot > b.ballot {
 		b.ballot, b.first, b.held = n.Assemble.Ballot, n.From, map[string]func(){}
+		b.ballots[b.first]++
 	}
-	b.said, b.held[n.To] = b.w.now, post
+	if n.From == b.first {
+		b.said, b.held[n.To] = b.w.now, post
+	}
+}
+
+// isRival reports whether n begins a higher ballot than one that will last yet.
+func (b *bid) isRival(n *peer.Note) bool {
+	return n.Assemble.Ballot > b.ballot && n.From != b.first && b.ballots[b.first] >= longBallots && b.w.now < b.said+stillSaid
 }
 
 func (b *bid) release() {
 	b.w.trace("what %s proposed arrives", b.first)
-	b.overridden = true
 	for _, n := range b.w.nodes {
 		if post := b.held[n.id]; post != nil {
 			post()
@@ -275,6 +296,42 @@ func (g *gathering) beside() {
 	look()
 }
 
+// forgetUnnoticed lets a bare majority found a cluster, one of whom knows, and parts this one and another, who have its data soon, from everybody else;
+// but for a while the links between seem whole. Just then the third is restarted, and with those who came late it is a majority that remembers nothing.
+func (g *gathering) forgetUnnoticed() {
+	late := append(without(g.addrs, g.w.list[0])[:g.minority()-1], g.w.list[0]) // the first of the list is the next to propose
+	early := slices.DeleteFunc(slices.Clone(g.addrs), func(addr string) bool { return slices.Contains(late, addr) })
+	g.come(early...)
+	g.w.herald = func(n *peer.Note, post func()) {
+		switch kind := n.Assemble.Kind; {
+		case g.first == "" && kind == peer.AssemblePrepare:
+			g.first = n.From
+			for _, addr := range late {
+				g.start(addr)
+			}
+		case g.here == nil && kind == peer.AssemblePromise && n.To == g.first && slices.Contains(late, g.addrOf(n.From)):
+			return // it has been there for a moment only
+		case g.here == nil && kind == peer.AssembleMember && n.From == g.first:
+			g.forgotten(without(early, g.addrOf(g.first))[0], late)
+		}
+		post()
+	}
+}
+
+// forgotten restarts the process at an address, on the side of those who came late.
+func (g *gathering) forgotten(addr string, late []string) {
+	g.unnoticed = true
+	g.part(append(late, addr)...)
+	g.w.trace("%s crashes", g.w.at[addr].id)
+	g.w.at[addr].crash()
+	g.w.after(100*time.Millisecond, func() { g.start(addr) })
+	g.w.after(assemblyPatience/2, func() {
+		g.w.trace("the partition is noticed")
+		g.unnoticed = false
+	})
+	g.healIn(assemblyPatience)
+}
+
 // doze stops the processes at some addresses for longer than their patience, as when hosts are suspended.
 func (g *gathering) doze(addrs []string) {
 	d := g.beyondPatience()
@@ -287,12 +344,102 @@ func (g *gathering) doze(addrs []string) {
 	g.healIn(d + assemblyPatience/2)
 }
 
+// flap loses many of the words between processes and delays others, parts some from the rest, and restarts some, as luck will have it.
+func (g *gathering) flap() {
+	r := g.w.nodesRand
+	lost, delayed := pick(r, 0.1, 0.3, 0.6), pick(r, 0.1, 0.5)
+	g.come(g.addrs...)
+	g.w.herald = func(_ *peer.Note, post func()) {
+		if chance(r, delayed) {
+			g.w.after(between(r, 0, 4*time.Second), post)
+		}
+		if !chance(r, lost) {
+			post()
+		}
+	}
+	for range pick(r, 0, 1, 3, 6) {
+		g.w.after(between(r, time.Second, flapFor/2), g.flapOne)
+	}
+	for range pick(r, 0, 1, 2, 4) {
+		g.w.after(between(r, time.Second, flapFor/2), g.forget)
+	}
+	g.healIn(flapFor)
+}
+
+// flapFor is for how long.
+const flapFor = 30 * time.Second
+
+// flapOne parts some from the rest, or stops one of them, for a while.
+func (g *gathering) flapOne() {
+	r := g.w.nodesRand
+	d := between(r, 100*time.Millisecond, pick(r, 2*time.Second, 6*time.Second, assemblyPatience))
+	if n := pick(r, g.w.alive()...); r.IntN(3) == 0 && !n.paused {
+		g.w.trace("%s paused", n.id)
+		n.pause()
+		g.w.after(d, func() {
+			n.resume()
+		})
+		return
+	}
+	g.join()
+	some := slices.Clone(g.addrs)
+	r.Shuffle(len(some), func(i, j int) { some[i], some[j] = some[j], some[i] })
+	g.part(some[:1+r.IntN(len(some)-1)]...)
+	g.w.after(d, g.join)
+}
+
+// join ends a partition.
+func (g *gathering) join() {
+	g.here = nil
+	for _, l := range g.w.network.links {
+		l.cut = false
+	}
+}
+
+// forget restarts a process, unless what it knows is that of a majority.
+func (g *gathering) forget() {
+	n := pick(g.w.nodesRand, g.w.alive()...)
+	if n.paused || n.joined() || g.needed(n) {
+		return
+	}
+	g.w.trace("%s crashes", n.id)
+	n.crash()
+	g.w.after(between(g.w.nodesRand, 0, 2*time.Second), func() { g.start(n.addr) })
+}
+
+// needed reports whether somebody founds a cluster whose first voters are no majority without n.
+func (g *gathering) needed(n *node) bool {
+	return slices.ContainsFunc(g.w.alive(), func(m *node) bool {
+		return m.founding != nil && slices.ContainsFunc(m.founding.Voters, func(v peer.Voter) bool { return v.ID == n.id }) && !g.majority(m.founding, n)
+	})
+}
+
+// majority reports whether most of those who found f are there, without one of them.
+func (g *gathering) majority(f *peer.Founding, without *node) bool {
+	var ids []string
+	for _, v := range f.Voters {
+		ids = append(ids, v.ID)
+	}
+	return g.w.majorityLives(ids, without)
+}
+
 // supervise is called again and again. Two clusters of one list are a failure as soon as clients are let in to both. Who was to join by a member that
-// has come to nothing looks for the cluster anew.
+// has come to nothing looks for the cluster anew; and most of whose founders have ended, ends, too.
 func (g *gathering) supervise() {
 	for _, n := range g.w.alive() {
-		if n.joined() && n.in != g.w.check.current {
+		switch {
+		case n.paused || n.core == nil:
+		case n.joined() && n.in != g.w.check.current:
 			g.w.fail("there are two clusters of one list: %v, and %s", n, g.w.check.current.cluster)
+		case n.joined():
+		case n.founding != nil && !g.majority(n.founding, nil):
+			g.w.trace("%s ends, for most of those who were founding %s have ended", n.id, n.founding.Cluster)
+			n.crash()
+			g.start(n.addr)
+		case n.founding == nil && g.w.now-n.ran > hopeless:
+			g.w.trace("%s looks for the cluster anew", n.id)
+			n.core = nil
+			n.assembly.Resume()
 		}
 	}
 }

@@ -27,7 +27,8 @@ type node struct {
 	addr string
 
 	core     *peer.Core      // nil while it assembles
-	assembly *peer.Assembly  // or nil
+	assembly *peer.Assembly  // while it has no core, and what it remembers of that; or nil
+	founding *peer.Founding  // what it began with, if that was by an assembly
 	in       *history        // of its cluster
 	before   *store.Snapshot // what it knew when its turn began
 	applied  int64           // the rev that it was seen to apply last
@@ -127,7 +128,7 @@ func (n *node) run(core *peer.Core, err error) {
 		n.w.fail("%s: %v", n.id, err)
 		return
 	}
-	n.core, n.assembly, n.in, n.ran = core, nil, n.w.check.historyOf(core.Cluster()), n.w.now
+	n.core, n.in, n.ran = core, n.w.check.historyOf(core.Cluster()), n.w.now
 	n.observe(1)
 }
 
@@ -398,7 +399,7 @@ func (n *node) receive(m *mail) {
 
 // dial tells n who is at the addresses of those it has to do with, if that is somebody else than it believes.
 func (n *node) dial() {
-	if n.assembly != nil {
+	if n.core == nil {
 		n.dialListed()
 		return
 	}
