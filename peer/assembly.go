@@ -21,7 +21,8 @@ import (
 //     gone, and all others promise a higher ballot, then none of them has learned it, no write was ever acknowledged in it,
 //     and another may be proposed in its place. Gone is who was replaced, or where nobody listens; not who is out of reach.
 //   - Who has learned it is a member, and says so to everybody who asks. So nobody proposes anything before each listed
-//     address has answered, or has refused the connection, or was out of reach for long: it may be a member with the data.
+//     address has answered, or has refused the connection, or was out of reach for long: it may be a member with the data. And
+//     nobody proposes a new founding before each has promised, has refused, or was out of reach or silent for long.
 //
 // Each says what its list is to whom it meets. Where one that is listed has another list, nobody who has met it proposes:
 // a majority of the one list need not know of a majority of the other.
@@ -73,7 +74,7 @@ const (
 	assembleAgain = 300 * time.Millisecond // after which a message is sent again
 	yieldTime     = 3 * time.Second        // for which each process leaves the proposing to those before it
 	maxDoublings  = 4                      // of the time that a ballot gets, for slow networks
-	greetTime     = 3 * time.Second        // for which somebody who was met may keep its list to itself
+	greetTime     = 10 * time.Second       // for which somebody who was met may keep its list to itself: a broken link is noticed before
 	maxWarned     = 64                     // things that are warned of
 )
 
@@ -97,6 +98,7 @@ type listed struct {
 	id      string        // of the process there, "" while none is known
 	list    opinion       // of that process
 	since   time.Duration // when that was met
+	heard   time.Duration // when it said something last
 	refused bool          // nobody listens there
 	missing time.Duration // since when it neither answers nor refuses
 	cause   error         // why; nil is not known
@@ -271,9 +273,7 @@ func (a *Assembly) greet() {
 // mayPropose reports whether it is known of every address who is there, or that nobody is, and whether it is our turn.
 func (a *Assembly) mayPropose() bool {
 	for _, l := range a.listed {
-		switch {
-		case l.id != "" || l.refused:
-		case l.missing == 0 || a.now-l.missing < a.config.Patience:
+		if a.outOfReach(l) {
 			a.warn(l)
 			return false
 		}
@@ -291,6 +291,11 @@ func (a *Assembly) mayPropose() bool {
 		}
 	}
 	return a.now >= a.retryAt
+}
+
+// outOfReach reports whether it is not known who is at an address of the list, and that has not lasted for long.
+func (a *Assembly) outOfReach(l listed) bool {
+	return l.id == "" && !l.refused && (l.missing == 0 || a.now-l.missing < a.config.Patience)
 }
 
 // disputed reports whether somebody who is there has another list, or has not had the time to say.
@@ -395,6 +400,7 @@ func (a *Assembly) Take(n Note) {
 	l := a.at(m.Addr)
 	if l != nil {
 		a.there(l, n.From)
+		l.heard = a.now
 	}
 	if l == nil || m.List != a.list() {
 		a.disagree(l, n.From, m)
@@ -488,7 +494,8 @@ func (a *Assembly) present() (n int) {
 }
 
 // choose returns what was accepted at the highest ballot, if all of its voters are still there; or else a new founding
-// by those who promised and are there, if they are a majority. It is nil as long as neither can be.
+// by those who promised and are there, if they are a majority and nobody else may know of another. It is nil as long as neither
+// can be.
 func (a *Assembly) choose() *Founding {
 	var highest ballotValue
 	for _, v := range a.promises {
@@ -509,11 +516,21 @@ func (a *Assembly) choose() *Founding {
 			f.Voters = append(f.Voters, Voter{l.id, l.addr})
 		}
 	}
-	if len(f.Voters) < a.majority() {
+	if len(f.Voters) < a.majority() || a.awaited() {
 		return nil
 	}
 	f.Cluster = a.config.NewCluster()
 	return f
+}
+
+// awaited reports whether somebody has not promised, and is out of reach or quiet only since a while ago: it may have learned what
+// those who promised have forgotten, since they were restarted.
+func (a *Assembly) awaited() bool {
+	return slices.ContainsFunc(a.listed, func(l listed) bool {
+		_, promised := a.promises[l.addr]
+		quiet := l.id != "" && l.list == agrees && a.now-l.heard < a.config.Patience
+		return !promised && (quiet || a.outOfReach(l))
+	})
 }
 
 // ended reports whether some voter of f is gone, and all others have promised us this ballot, so that they have not learned it.

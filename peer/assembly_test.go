@@ -426,6 +426,22 @@ func TestWhoIsOutOfReachFoundsNothingWithUs(t *testing.T) {
 	assert.Equal(t, (*Outcome)(nil), m.Result())
 }
 
+// Who is there and says nothing may have learned what somebody who was restarted has forgotten.
+func TestWhoIsQuietIsWaitedFor(t *testing.T) {
+	m := newMeeting(t)
+	for _, patient := range []bool{true, false} {
+		ballot := m.until(AssemblePrepare).Ballot
+		m.says("b:1", Assemble{Kind: AssemblePromise, Ballot: ballot})
+		m.says("c:1", Assemble{Kind: AssemblePromise, Ballot: ballot})
+		put := m.until(AssembleAccept)
+		assert.Equal(t, patient, put == nil)
+		if !patient {
+			assert.Equal(t, []Voter{{"A", "a:1"}, {"B", "b:1"}, {"C", "c:1"}}, put.Value.Voters)
+		}
+		m.now += 2 * time.Minute // beyond all patience
+	}
+}
+
 // A founding that somebody has accepted may have been learned by those who are out of reach, however long that lasts. Where nobody listens any
 // more, it has ended.
 func TestAcceptedFoundingOfThoseOutOfReachStands(t *testing.T) {
