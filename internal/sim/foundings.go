@@ -35,7 +35,7 @@ func (p *plan) planFounding(r *rand.Rand) {
 	switch p.drill {
 	case "outnumbered":
 		p.voters = pick(r, 2, 3, 4, 5) // of an even number, neither half may found
-	case "estranged", "beside", "unnoticed":
+	case "walkout", "estranged", "beside", "unnoticed":
 		p.voters = pick(r, 5, 7) // some of whom come later
 	}
 	p.slots = p.voters
@@ -99,8 +99,11 @@ func (g *gathering) cutSides() {
 			there = append(there, n.id)
 		}
 	}
-	g.w.network.cut(here, there, true)
-	g.w.network.cut(there, here, true)
+	for _, side := range [][]string{here, there} {
+		g.w.network.cut(side, here, true)
+		g.w.network.cut(side, there, true)
+		g.w.network.cut(side, side, false)
+	}
 }
 
 // seemsWhole reports whether nobody has noticed yet that n and p are parted.
@@ -156,94 +159,101 @@ func (g *gathering) silence() {
 	}
 }
 
-// outbid holds back what is proposed until another, of whom the proposer hears nothing, has got the promises of all others for a higher ballot. Then
-// what was held back arrives, before the other has proposed anything itself.
+// outbid lets the first of the list hear nothing of the second, and nobody hear what it proposes, until the second has the promises of all others for a
+// higher ballot and has nearly waited for long enough to do without the first. Then what the first proposed arrives at last.
 func (g *gathering) outbid() {
-	b := &bid{gathering: g, ballots: map[string]int{}}
+	b := &bid{gathering: g, tries: map[uint64]bool{}, held: map[string]func(){}}
 	g.come(g.addrs...)
 	g.w.herald = b.pass
 }
 
-// bid is the newest proposal.
+// bid is what the first of the list proposes.
 type bid struct {
 	*gathering
-	ballot  uint64
-	said    time.Duration     // last
-	held    map[string]func() // what was said of it, by addressee
-	ballots map[string]int    // that each process had
-	outbid  bool
+	tries  map[uint64]bool   // its ballots
+	since  time.Duration     // when it began to put one that is long enough
+	held   map[string]func() // what was said of it, by addressee
+	outbid bool
 }
 
-const (
-	stillSaid   = 350 * time.Millisecond // after which whoever proposes has said so again
-	longBallots = 3                      // the first ballot of a process that lasts for longer than another leaves the proposing to it
-)
+// longTry is which ballot of a process is the first that lasts for longer than anybody's patience.
+const longTry = 4
 
 func (b *bid) pass(n *peer.Note, post func()) {
-	m := n.Assemble
+	m, from, to := n.Assemble, b.addrOf(n.From), b.addrOf(n.To)
+	first, second := b.w.list[0], b.w.list[1]
 	switch {
-	case b.outbid && n.From == b.first:
-	case b.outbid && n.To == b.first:
+	case m.Kind == peer.AssemblePromise && m.Value != nil: // or else all would propose the same
+	case b.outbid && from == first, from == second && to == first && m.Kind <= peer.AssemblePromise:
+	case b.outbid && to == first:
 		if m.Kind == peer.AssembleAccepted {
 			post()
 		}
-	case m.Kind == peer.AssemblePromise && m.Value != nil: // or else all would propose the same
-	case !b.outbid && m.Kind == peer.AssembleAccept:
-		b.hold(n, post)
-	case !b.outbid && m.Kind == peer.AssemblePrepare && b.isRival(n):
-		b.outbid = true
-		b.w.trace("%s outbids %s", n.From, b.first)
-		b.w.after(between(b.w.nodesRand, 100*time.Millisecond, 800*time.Millisecond), b.release)
-		b.pass(n, post)
-	default:
+	case m.Kind == peer.AssembleAccept && from == first:
+		b.hold(n.To, post)
+	case m.Kind == peer.AssemblePrepare && from == first:
+		b.tries[m.Ballot] = true
+		post()
+	case m.Kind == peer.AssemblePrepare && from == second && b.since > 0:
+		post()
+		b.nears()
+	case m.Kind != peer.AssemblePrepare:
 		post()
 	}
 }
 
-// hold keeps what is said to each about the newest proposal, and forgets the others.
-func (b *bid) hold(n *peer.Note, post func()) {
-	if n.Assemble.Ballot > b.ballot {
-		b.ballot, b.first, b.held = n.Assemble.Ballot, n.From, map[string]func(){}
-		b.ballots[b.first]++
-	}
-	if n.From == b.first {
-		b.said, b.held[n.To] = b.w.now, post
+// hold keeps the newest of what is said to each.
+func (b *bid) hold(to string, post func()) {
+	b.held[to] = post
+	if len(b.tries) >= longTry && b.since == 0 {
+		b.since = b.w.now
 	}
 }
 
-// isRival reports whether n begins a higher ballot than one that will last yet.
-func (b *bid) isRival(n *peer.Note) bool {
-	return n.Assemble.Ballot > b.ballot && n.From != b.first && b.ballots[b.first] >= longBallots && b.w.now < b.said+stillSaid
-}
-
-func (b *bid) release() {
-	b.w.trace("what %s proposed arrives", b.first)
-	for _, n := range b.w.nodes {
-		if post := b.held[n.id]; post != nil {
-			post()
+// nears lets what was held back arrive if the end of the patience is near.
+func (b *bid) nears() {
+	if b.outbid || b.w.now < b.since+assemblyPatience-time.Second {
+		return
+	}
+	b.outbid = true
+	b.w.after(between(b.w.nodesRand, 10*time.Millisecond, 500*time.Millisecond), func() {
+		b.w.trace("what was proposed first arrives")
+		for _, n := range b.w.nodes {
+			if post := b.held[n.id]; post != nil && n.addr != b.w.list[1] {
+				post()
+			}
 		}
-	}
+	})
 	b.healIn(between(b.w.nodesRand, 4*time.Second, 8*time.Second))
 }
 
-// walkOut gives the first to propose the promises of a majority, and takes one of those who made them away again, with all who have not: no majority
-// is left here, and there is one elsewhere.
+// walkOut lets a bare majority lose patience with the rest. Of the promises that the first of them gets to propose, one arrives, and who made it goes
+// over to the rest; then the others arrive. They are a majority of promises, and those who are still there are none: that is on the other side now.
 func (g *gathering) walkOut() {
-	witness, here := "", []string{}
+	near := g.addrs[g.minority():]
+	gone, held, arrived := "", []func(){}, false
+	g.part(near...)
 	g.come(g.addrs...)
 	g.w.herald = func(n *peer.Note, post func()) {
-		if g.first == "" && n.Assemble.Kind == peer.AssemblePrepare {
+		kind, from := n.Assemble.Kind, g.addrOf(n.From)
+		if g.first == "" && kind == peer.AssemblePrepare && slices.Contains(near, from) {
 			g.first = n.From
-			others := without(g.addrs, g.addrOf(n.From))
-			here, witness = append(others[:g.minority()-1:g.minority()-1], g.addrOf(n.From)), others[g.minority()-1]
 		}
 		switch {
-		case n.Assemble.Kind != peer.AssemblePromise || n.To != g.first || slices.Contains(here, g.addrOf(n.From)):
+		case g.first == "" || kind != peer.AssemblePromise || n.To != g.first || arrived:
 			post()
-		case g.addrOf(n.From) == witness && g.here == nil:
+		case gone != "":
+			held = append(held, post)
+		default:
+			gone = from
 			post()
-			g.here = here
-			g.w.after(tickEvery, func() { g.part(here...) })
+			g.w.after(tickEvery, func() { g.part(without(near, gone)...) })
+			g.w.after(tickEvery+2*dialEvery, func() {
+				arrived = true
+				for _, post := range held {
+					post()
+				}
+			})
 			g.healIn(g.beyondPatience())
 		}
 	}
