@@ -18,7 +18,8 @@ var foundingDrills = map[string]func(*gathering){
 	"walkout":     (*gathering).walkOut,
 	"estranged":   (*gathering).estrange,
 	"beside":      (*gathering).beside,
-	"unnoticed":   (*gathering).forgetUnnoticed,
+	"unnoticed":   (*gathering).forget,
+	"unmet":       (*gathering).forgetUnmet,
 	"flapping":    (*gathering).flap,
 }
 
@@ -30,12 +31,12 @@ func (p *plan) planFounding(r *rand.Rand) {
 	if r.IntN(foundingShare) > 0 || p.drill != "" {
 		return
 	}
-	p.becomeAimed(pick(r, "outnumbered", "silenced", "outbid", "walkout", "estranged", "beside", "unnoticed", "flapping"), r)
+	p.becomeAimed(pick(r, "outnumbered", "silenced", "outbid", "walkout", "estranged", "beside", "unnoticed", "unmet", "flapping"), r)
 	p.assembles = true
 	switch p.drill {
 	case "outnumbered":
 		p.voters = pick(r, 2, 3, 4, 5) // of an even number, neither half may found
-	case "walkout", "estranged", "beside", "unnoticed":
+	case "walkout", "estranged", "beside", "unnoticed", "unmet":
 		p.voters = pick(r, 5, 7) // some of whom come later
 	}
 	p.slots = p.voters
@@ -106,9 +107,9 @@ func (g *gathering) cutSides() {
 	}
 }
 
-// seemsWhole reports whether nobody has noticed yet that n and p are parted.
+// seemsWhole reports whether n has not noticed yet that it is parted from p.
 func (g *gathering) seemsWhole(n, p *node) bool {
-	return g != nil && g.unnoticed && g.w.network.parted(n.id, p.id)
+	return g != nil && g.unnoticed && slices.Contains(g.here, n.addr) && g.w.network.parted(n.id, p.id)
 }
 
 // healIn ends all faults after a while.
@@ -129,6 +130,11 @@ func (g *gathering) beyondPatience() time.Duration {
 
 // minority is most of the list that is no majority.
 func (g *gathering) minority() int { return (len(g.addrs) - 1) / 2 }
+
+// others are the addresses of the list but some.
+func (g *gathering) others(some []string) []string {
+	return slices.DeleteFunc(slices.Clone(g.addrs), func(addr string) bool { return slices.Contains(some, addr) })
+}
 
 // addrOf is where a process is.
 func (g *gathering) addrOf(id string) string { return g.w.byID[id].addr }
@@ -262,7 +268,7 @@ func (g *gathering) walkOut() {
 // estrange lets a bare majority found a cluster, and cuts one of them off before it knows. Then the others of the list start, on its side: together
 // they are a majority, and beyond the partition there are clients already.
 func (g *gathering) estrange() {
-	late, early := g.addrs[:g.minority()], g.addrs[g.minority():]
+	late, early := slices.Clip(g.addrs[:g.minority()]), g.addrs[g.minority():]
 	estranged := ""
 	g.come(early...)
 	g.w.herald = func(n *peer.Note, post func()) {
@@ -281,7 +287,7 @@ func (g *gathering) estrange() {
 // beside lets a bare majority found a cluster, and restarts one of them where it cannot reach the others; there the rest of the list start, too. They are
 // a majority, and must not found anything beside the data. The partition is shorter than their patience; or all of them stand still for longer than that.
 func (g *gathering) beside() {
-	late, early := g.addrs[:g.minority()], g.addrs[g.minority():]
+	late, early := slices.Clip(g.addrs[:g.minority()]), g.addrs[g.minority():]
 	g.come(early...)
 	var look func()
 	look = func() {
@@ -306,11 +312,38 @@ func (g *gathering) beside() {
 	look()
 }
 
-// forgetUnnoticed lets a bare majority found a cluster, one of whom knows, and parts this one and another, who have its data soon, from everybody else;
-// but for a while the links between seem whole. Just then the third is restarted, and with those who came late it is a majority that remembers nothing.
-func (g *gathering) forgetUnnoticed() {
+// forget lets all promise to the first of the list, and parts some from it before it proposes, which only it and those with it notice. They found a
+// cluster, and one of them is restarted where the others are, who are a majority then, and remember nothing; and to whom all links seem whole.
+func (g *gathering) forget() {
+	first, late := g.w.list[0], append(without(without(g.addrs, g.w.list[0]), g.w.list[1])[:g.minority()-1], g.w.list[1]) // the second is the next to propose
+	var held []func()
+	g.come(g.addrs...)
+	g.w.herald = func(n *peer.Note, post func()) {
+		kind, from := n.Assemble.Kind, g.addrOf(n.From)
+		switch {
+		case g.here == nil && kind == peer.AssemblePromise && g.addrOf(n.To) == first && !slices.Contains(late, from):
+			held = append(held, post)
+			return
+		case g.here == nil && kind == peer.AssemblePromise && len(held) > 0 && from == g.w.list[1]:
+			g.w.after(tickEvery, func() { g.partUnnoticed(late...) })
+			g.w.after(tickEvery+2*dialEvery, func() {
+				for _, post := range held {
+					post()
+				}
+			})
+		case g.first == "" && kind == peer.AssembleMember && from == first:
+			g.first = n.From
+			g.restart(g.others(append(late, first))[0], late)
+		}
+		post()
+	}
+}
+
+// forgetUnmet lets a bare majority found a cluster as soon as the others have come, whom it does not know yet, and parts them; it is soon noticed by
+// none of them. One of those who founded is restarted where the others are, who are a majority then, and remember nothing.
+func (g *gathering) forgetUnmet() {
 	late := append(without(g.addrs, g.w.list[0])[:g.minority()-1], g.w.list[0]) // the first of the list is the next to propose
-	early := slices.DeleteFunc(slices.Clone(g.addrs), func(addr string) bool { return slices.Contains(late, addr) })
+	early := g.others(late)
 	g.come(early...)
 	g.w.herald = func(n *peer.Note, post func()) {
 		switch kind := n.Assemble.Kind; {
@@ -322,24 +355,30 @@ func (g *gathering) forgetUnnoticed() {
 		case g.here == nil && kind == peer.AssemblePromise && n.To == g.first && slices.Contains(late, g.addrOf(n.From)):
 			return // it has been there for a moment only
 		case g.here == nil && kind == peer.AssembleMember && n.From == g.first:
-			g.forgotten(without(early, g.addrOf(g.first))[0], late)
+			g.partUnnoticed(late...)
+			g.restart(without(early, g.addrOf(g.first))[0], late)
 		}
 		post()
 	}
 }
 
-// forgotten restarts the process at an address, on the side of those who came late.
-func (g *gathering) forgotten(addr string, late []string) {
+// partUnnoticed parts the processes at some addresses from the others, and they do not notice for a while.
+func (g *gathering) partUnnoticed(here ...string) {
 	g.unnoticed = true
-	g.part(append(late, addr)...)
-	g.w.trace("%s crashes", g.w.at[addr].id)
-	g.w.at[addr].crash()
-	g.w.after(100*time.Millisecond, func() { g.start(addr) })
-	g.w.after(assemblyPatience/2, func() {
+	g.part(here...)
+	g.w.after(assemblyPatience*2/3, func() {
 		g.w.trace("the partition is noticed")
 		g.unnoticed = false
 	})
-	g.healIn(assemblyPatience)
+	g.healIn(assemblyPatience * 6 / 5)
+}
+
+// restart starts another process in the place of one, on the side of some others.
+func (g *gathering) restart(addr string, others []string) {
+	g.w.trace("%s crashes", g.w.at[addr].id)
+	g.w.at[addr].crash()
+	g.part(append(others, addr)...)
+	g.w.after(100*time.Millisecond, func() { g.start(addr) })
 }
 
 // doze stops the processes at some addresses for longer than their patience, as when hosts are suspended.
@@ -371,7 +410,7 @@ func (g *gathering) flap() {
 		g.w.after(between(r, time.Second, flapFor/2), g.flapOne)
 	}
 	for range pick(r, 0, 1, 2, 4) {
-		g.w.after(between(r, time.Second, flapFor/2), g.forget)
+		g.w.after(between(r, time.Second, flapFor/2), g.replaceOne)
 	}
 	g.healIn(flapFor)
 }
@@ -406,8 +445,8 @@ func (g *gathering) join() {
 	}
 }
 
-// forget restarts a process, unless what it knows is that of a majority.
-func (g *gathering) forget() {
+// replaceOne restarts a process, unless what it knows is that of a majority.
+func (g *gathering) replaceOne() {
 	n := pick(g.w.nodesRand, g.w.alive()...)
 	if n.paused || n.joined() || g.needed(n) {
 		return
