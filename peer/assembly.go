@@ -407,9 +407,25 @@ func (a *Assembly) Take(n Note) {
 		return
 	}
 	l.list = agrees
+	if m.Value != nil && !a.sound(m.Value) {
+		a.warnOnce(n.From, "another process proposes what no process of this list can found", "addr", m.Addr, "voters", m.Value.Voters)
+		return
+	}
 	if handle := assembleHandlers[m.Kind]; handle != nil {
 		handle(a, n.From, m)
 	}
+}
+
+// sound reports whether f is what a process of our list would propose.
+func (a *Assembly) sound(f *Founding) bool {
+	ids, addrs := map[string]bool{}, map[string]bool{}
+	for _, v := range f.Voters {
+		if a.at(v.Addr) == nil || ids[v.ID] || addrs[v.Addr] {
+			return false
+		}
+		ids[v.ID], addrs[v.Addr] = true, true
+	}
+	return len(f.Voters) >= a.majority() && f.Slots == len(a.listed)
 }
 
 // disagree notes that another process has another list, and says so once. If its address is in our list, it is l.
@@ -420,10 +436,15 @@ func (a *Assembly) disagree(l *listed, from string, m *Assemble) {
 	if m.Kind == AssembleGreet {
 		a.onGreet(from, m)
 	}
-	if !a.warned[from] && len(a.warned) < maxWarned {
-		a.warned[from] = true
-		a.config.Logger.Error("another process was started with another list of addresses: no cluster can be founded with it",
-			"addr", m.Addr, "its", m.List, "ours", a.list())
+	a.warnOnce(from, "another process was started with another list of addresses: no cluster can be founded with it",
+		"addr", m.Addr, "its", m.List, "ours", a.list())
+}
+
+// warnOnce says what is wrong with another process, unless something was said of it.
+func (a *Assembly) warnOnce(id, what string, args ...any) {
+	if !a.warned[id] && len(a.warned) < maxWarned {
+		a.warned[id] = true
+		a.config.Logger.Error(what, args...)
 	}
 }
 

@@ -484,6 +484,26 @@ func TestFoundingThatOneOutOfReachMayHaveLearned(t *testing.T) {
 	assert.Equal(t, (*Assemble)(nil), m.until(AssembleAccept))
 }
 
+// What no process of this list would propose is neither accepted nor taken over.
+func TestFoundingThatIsNoneIsRefused(t *testing.T) {
+	sound := []Voter{{"A", "a:1"}, {"B", "b:1"}, {"C", "c:1"}}
+	for name, f := range map[string]*Founding{
+		"a minority":      {Cluster: "theirs", Slots: 5, Voters: sound[:2]},
+		"not in the list": {Cluster: "theirs", Slots: 5, Voters: []Voter{{"A", "a:1"}, {"B", "b:1"}, {"X", "x:1"}}},
+		"one address":     {Cluster: "theirs", Slots: 5, Voters: []Voter{{"A", "a:1"}, {"B", "b:1"}, {"C", "b:1"}}},
+		"one process":     {Cluster: "theirs", Slots: 5, Voters: []Voter{{"A", "a:1"}, {"B", "b:1"}, {"B", "c:1"}}},
+		"other slots":     {Cluster: "theirs", Slots: 4, Voters: sound},
+	} {
+		m := newMeeting(t)
+		m.says("b:1", Assemble{Kind: AssembleAccept, Ballot: 1001, Value: f})
+		assert.Equal(t, (*Assemble)(nil), m.until(AssembleAccepted), name)
+		m.says("b:1", Assemble{Kind: AssemblePromise, Ballot: m.ballot, Accepted: 1, Value: f})
+		assert.Equal(t, 1, len(m.promises), name)
+		m.says("b:1", Assemble{Kind: AssembleAccept, Ballot: 1001, Value: &Founding{Cluster: "theirs", Slots: 5, Voters: sound}})
+		assert.T(t, m.until(AssembleAccepted) != nil, name)
+	}
+}
+
 // While our own loop stood still nobody could answer.
 func TestPatienceCountsOnlyWhileOurLoopRan(t *testing.T) {
 	m := newMeeting(t)
