@@ -199,6 +199,20 @@ func TestFounderThatIsLeftAloneEnds(t *testing.T) {
 	assert.Equal(t, ErrUnfounded, n.Close())
 }
 
+// The others of a founding, of which they never learned, are members of another cluster now.
+func TestFounderWhoseOthersAreElsewhereEnds(t *testing.T) {
+	listeners, addrs := listen(t, 3)
+	n := startAt(t, listeners[0], addrs, io.Discard)
+	ends := make(chan error, 1)
+	n.order(func() {
+		n.enter(n.foundCluster(Founding{Cluster: "NEW", Voters: []Voter{{n.ID(), addrs[0]}, {"B", addrs[1]}, {"C", addrs[2]}}, Slots: 3}))
+		n.stage.met(addrs[1], link.Remote{ID: "B", Cluster: "OTHER"})
+		n.stage.met(addrs[2], link.Remote{ID: "C", Cluster: "OTHER"})
+		ends <- n.err
+	})
+	assert.Equal(t, ErrUnfounded, <-ends)
+}
+
 // BenchmarkCluster measures three voters in one process, on real sockets, with writers at all of them that wait for each
 // answer.
 func BenchmarkCluster(b *testing.B) {

@@ -8,8 +8,8 @@ import (
 	"github.com/ha/doozerd/peer/link"
 )
 
-// ErrUnfounded: a cluster was about to be founded, and most of its first voters ended before it was. Nothing was ever
-// written in it.
+// ErrUnfounded: a cluster was about to be founded, and most of its first voters ended before it was, or are members of another.
+// Nothing was ever written in it.
 var ErrUnfounded = errors.New("most of those who were founding the cluster have ended")
 
 // ErrMajority reports an escape where there is nothing to escape from.
@@ -76,7 +76,7 @@ func (s *running) unreachable(addr string, err error) {
 	}
 }
 
-// founderEnded notes that a process that was founding the cluster with us, if there was one at addr, has ended. Without a
+// founderEnded notes that a process that was founding the cluster with us, if there was one at addr, does so no more. Without a
 // majority of them nothing can ever be decided. Whoever was restarted would wait for us, and we for those before it.
 func (s *running) founderEnded(addr string) {
 	f := s.core.founding
@@ -102,10 +102,11 @@ func (s *running) lost(id string) {
 
 func (s *running) met(addr string, other link.Remote) {
 	s.astray = s.astray || s.isVia(addr) && !slices.Contains(s.core.vias, other.ID)
-	if f := s.core.founding; f != nil && !slices.Contains(f.Voters, Voter{other.ID, addr}) {
+	ours := other.Cluster == "" || other.Cluster == s.core.Cluster()
+	if f := s.core.founding; f != nil && (!ours || !slices.Contains(f.Voters, Voter{other.ID, addr})) {
 		s.founderEnded(addr)
 	}
-	if other.Cluster == "" || other.Cluster == s.core.Cluster() {
+	if ours {
 		s.node.mail.hear(link.Remote{ID: other.ID, Addr: addr})
 		s.core.Met(addr, other.ID)
 	}
