@@ -191,7 +191,7 @@ func (a *Assembly) there(l *listed, id string) {
 		l.id, l.list, l.since = id, unsaid, a.now
 		a.greetAt = a.now
 	}
-	l.refused, l.missing = false, 0
+	l.refused, l.missing, l.cause = false, 0, nil
 }
 
 // Refused says that nobody listens at addr.
@@ -307,7 +307,7 @@ func (a *Assembly) disputed() bool {
 
 // warn says once that an address keeps the cluster from being founded.
 func (a *Assembly) warn(l listed) {
-	if l.missing == 0 || a.warned[l.addr] {
+	if l.id == "" && l.missing == 0 || a.warned[l.addr] {
 		return
 	}
 	a.warned[l.addr] = true
@@ -547,11 +547,15 @@ func (a *Assembly) choose() *Founding {
 // awaited reports whether somebody has not promised, and is out of reach or quiet only since a while ago: it may have learned what
 // those who promised have forgotten, since they were restarted.
 func (a *Assembly) awaited() bool {
-	return slices.ContainsFunc(a.listed, func(l listed) bool {
+	for _, l := range a.listed {
 		_, promised := a.promises[l.addr]
 		quiet := l.id != "" && l.list == agrees && a.now-l.heard < a.config.Patience
-		return !promised && (quiet || a.outOfReach(l))
-	})
+		if !promised && (quiet || a.outOfReach(l)) {
+			a.warn(l)
+			return true
+		}
+	}
+	return false
 }
 
 // ended reports whether some voter of f is gone, and all others have promised us this ballot, so that they have not learned it.

@@ -8,7 +8,7 @@ import (
 	"github.com/ha/doozerd/peer"
 )
 
-// assemblyPatience is longer than any fault lasts: an address out of reach may hold the data.
+// assemblyPatience is longer than any fault lasts, but in drills: an address out of reach may hold the data.
 const assemblyPatience = 15 * time.Second
 
 // assemble starts a process at each of some addresses, which know nothing but the addresses. Meanwhile some are stopped and

@@ -14,6 +14,9 @@
 // acknowledged writes present and none applied twice, linearizable reads behind a barrier, watches without a gap, members that are evicted only for a
 // reason, and, once the faults stop, a cluster that goes on. A failure names its seed.
 //
+// Some seeds are drills: one thing that happens, and nothing else, so that it shows what hides behind luck otherwise. Those of aimed.go and foundings.go
+// have an adversary in the network, which reads what is said and does what hurts most, in a cluster and before there is one.
+//
 // The package must not read a clock or draw from a global source of randomness, nor iterate over a map where
 // the order could show.
 package sim

@@ -50,7 +50,7 @@ type gathering struct {
 	first string   // the process that proposes first
 	over  bool     // all is well again
 
-	unnoticed bool // the links that are cut seem whole
+	unnoticed bool // to those who are here, the links that are cut seem whole
 }
 
 // gather begins a drill about a founding.
@@ -115,6 +115,9 @@ func (g *gathering) seemsWhole(n, p *node) bool {
 // healIn ends all faults after a while.
 func (g *gathering) healIn(d time.Duration) {
 	g.w.after(d, func() {
+		if g.over {
+			return
+		}
 		g.w.trace("all is well again")
 		g.over, g.w.herald = true, nil
 		for _, l := range g.w.network.links {
@@ -339,8 +342,8 @@ func (g *gathering) forget() {
 	}
 }
 
-// forgetUnmet lets a bare majority found a cluster as soon as the others have come, whom it does not know yet, and parts them; it is soon noticed by
-// none of them. One of those who founded is restarted where the others are, who are a majority then, and remember nothing.
+// forgetUnmet lets a bare majority found a cluster as soon as the others have come, whom it does not know yet, and parts them, which the others
+// do not notice. One of those who founded is restarted where the others are, who are a majority then, and remember nothing.
 func (g *gathering) forgetUnmet() {
 	late := append(without(g.addrs, g.w.list[0])[:g.minority()-1], g.w.list[0]) // the first of the list is the next to propose
 	early := g.others(late)
@@ -425,9 +428,7 @@ func (g *gathering) flapOne() {
 	if n := pick(r, g.w.alive()...); r.IntN(3) == 0 && !n.paused {
 		g.w.trace("%s paused", n.id)
 		n.pause()
-		g.w.after(d, func() {
-			n.resume()
-		})
+		g.w.after(d, n.resume)
 		return
 	}
 	g.join()

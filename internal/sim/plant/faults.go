@@ -149,8 +149,6 @@ var faults = []fault{
 		"		if !a.accepts[v.ID] {\n			return\n		}\n", "		_ = v\n"},
 	{"founding not adopted", "▲ a founding that was accepted is proposed again", "peer/assembly.go",
 		"if highest.value != nil && !a.ended(highest.value) {", "if highest.value != nil && !a.ended(highest.value) && a.now < 0 {"},
-	{"founding by a few", "▲ the voters of a founding are a majority of the list", "peer/assembly.go",
-		"len(f.Voters) < a.majority() || a.awaited()", "a.awaited()"},
 	{"founding of the quiet unknown", "▲ who is quiet may have learned a founding", "peer/assembly.go",
 		"len(f.Voters) < a.majority() || a.awaited()", "len(f.Voters) < a.majority()"},
 	{"founding of others replaced", "▲ who is out of reach may have learned a founding", "peer/assembly.go",
@@ -224,6 +222,10 @@ var halves = []fault{
 	{"prepared owner passes nothing over", "▲ an owner whose instances are prepared goes on beyond them", "consensus/proposer.go",
 		"		e.suggest(s, p.take(e.cfg.BatchBytes))\n",
 		"		if before := e.window.at(s.instance - uint64(len(s.era.voters))); before != nil && before.instance >= p.next && !before.learner.decided {\n			break\n		}\n		e.suggest(s, p.take(e.cfg.BatchBytes))\n"},
+	{"few proposed", "▲ the voters of a founding are a majority of the list", "peer/assembly.go",
+		"len(f.Voters) < a.majority() || a.awaited()", "a.awaited()"},
+	{"few accepted", "▲ the voters of a founding are a majority of the list", "peer/assembly.go",
+		"return len(f.Voters) >= a.majority() && ", "return "},
 }
 
 // combined are rules that make up for each other, and so are taken out together.
@@ -232,4 +234,5 @@ var combined = []combination{
 	{"neither gives way nor backs off", "▲ fills give way to each other", []string{"never gives way", "no backoff"}},
 	{"prepared owner stays", "▲ an owner whose instances are prepared goes on beyond them", []string{"prepared owner skips nothing", "prepared owner passes nothing over"}},
 	{"silence of whoever stopped", "▲ silence counts only while one's own loop ran", []string{"silence of a stopped loop", "silence of a stopped node"}},
+	{"founding by a few", "▲ the voters of a founding are a majority of the list", []string{"few proposed", "few accepted"}},
 }
