@@ -342,21 +342,29 @@ func (g *gathering) forget() {
 	}
 }
 
-// forgetUnmet lets a bare majority found a cluster as soon as the others have come, whom it does not know yet, and parts them, which the others
-// do not notice. One of those who founded is restarted where the others are, who are a majority then, and remember nothing.
+// forgetUnmet lets a bare majority found a cluster as soon as the others have come, whom it does not know yet, and of whom nobody hears whose list is
+// whose; and parts them, which the others do not notice. One of those who founded is restarted where the others are, who are a majority then, and remember nothing.
 func (g *gathering) forgetUnmet() {
 	late := append(without(g.addrs, g.w.list[0])[:g.minority()-1], g.w.list[0]) // the first of the list is the next to propose
 	early := g.others(late)
 	g.come(early...)
 	g.w.herald = func(n *peer.Note, post func()) {
 		switch kind := n.Assemble.Kind; {
+		case g.here == nil && slices.Contains(late, g.addrOf(n.From)) != slices.Contains(late, g.addrOf(n.To)):
+			return
 		case g.first == "" && kind == peer.AssemblePrepare:
 			g.first = n.From
 			for _, addr := range late {
 				g.start(addr)
 			}
-		case g.here == nil && kind == peer.AssemblePromise && n.To == g.first && slices.Contains(late, g.addrOf(n.From)):
-			return // it has been there for a moment only
+			g.w.after(time.Second, func() {
+				if g.here == nil { // they have met, and a link on which nothing arrives is noticed
+					g.healIn(0)
+				}
+			})
+		case kind == peer.AssemblePromise && n.To == g.first && g.here == nil:
+			g.w.after(2*tickEvery, post) // by then the others have met them
+			return
 		case g.here == nil && kind == peer.AssembleMember && n.From == g.first:
 			g.partUnnoticed(late...)
 			g.restart(without(early, g.addrOf(g.first))[0], late)

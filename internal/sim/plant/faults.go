@@ -151,6 +151,8 @@ var faults = []fault{
 		"if highest.value != nil && !a.ended(highest.value) {", "if highest.value != nil && !a.ended(highest.value) && a.now < 0 {"},
 	{"founding of the quiet unknown", "▲ who is quiet may have learned a founding", "peer/assembly.go",
 		"len(f.Voters) < a.majority() || a.awaited()", "len(f.Voters) < a.majority()"},
+	{"founding before lists are known", "▲ who is quiet may have learned a founding", "peer/assembly.go",
+		"(l.list == differs || l.list == unsaid && a.now-l.since < greetTime)", "l.list == differs"},
 	{"founding of others replaced", "▲ who is out of reach may have learned a founding", "peer/assembly.go",
 		"		a.warnOf(highest.value)\n		return nil\n", ""},
 	{"patience of a stopped process", "▲ patience counts only while one's own loop ran", "peer/assembly.go",

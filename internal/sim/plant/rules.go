@@ -59,7 +59,7 @@ var rules = []rule{
 	{"A listed address that does not answer may hold the data, and have learned what others accepted.",
 		[]string{"founded without patience", "founding of others replaced", "patience of a stopped process"}, "TestAcceptedFoundingOfThoseOutOfReachStands"},
 	{"A new founding waits for whoever is quiet, or out of reach since a moment ago: it may have learned what others were restarted after.",
-		[]string{"founding of the quiet unknown"}, "TestWhoIsQuietIsWaitedFor"},
+		[]string{"founding of the quiet unknown", "founding before lists are known"}, "TestWhoIsQuietIsWaitedFor"},
 	{"An escape adopts what the survivor accepted, and former members are refused from then on.",
 		[]string{"escape forgets", "escape under the old id", "kept snapshots escape", "another cluster's frames"}, "TestEscapeAdoptsWhatWasAcceptedOfOthers"},
 	{"A barrier is a batch that needs its majority, and joins only a batch that has not been suggested.",
