@@ -2,18 +2,20 @@ package main
 
 import (
 	"context"
+	"io"
 	"slices"
 )
 
 // A command is one thing that doozer does.
 type command struct {
 	name    string
-	args    []string // what its arguments are, as the usage names them
-	hidden  bool     // is for programs: not listed for people
-	summary string   // one line, for usage and completion
-	help    string   // paragraphs, for help
-	example string   // a transcript, for help
-	options []string // the options it heeds, connecting and -h aside
+	args    []string        // what its arguments are, as the usage names them
+	hidden  bool            // is for programs: not listed for people
+	summary string          // one line, for usage and completion
+	help    string          // paragraphs, for help
+	more    func(io.Writer) // what help goes on with, if it must be made up
+	example string          // a transcript, for help
+	options []string        // the options it heeds, connecting and -h aside
 	run     func(context.Context, *call) error
 }
 

@@ -7,7 +7,8 @@ func helpCommand() command {
 		name:    "help",
 		args:    []string{"COMMAND"},
 		summary: "show the help of a command",
-		help:    `Prints what COMMAND does, what it prints, and an example.`,
+		help:    "Prints what COMMAND does, what it prints, and an example. COMMAND is one of\n",
+		more:    writeCommands,
 		example: `$ doozer help wait`,
 		run:     printHelp,
 	}

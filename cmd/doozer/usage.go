@@ -100,13 +100,24 @@ func writeHelp(e env, cmd command) error {
 	args := strings.Join(cmd.args, " ")
 	fmt.Fprintln(&text, strings.TrimSpace(fmt.Sprintf("Use: %s [options] %s [options] %s", e.name, cmd.name, args)))
 	fmt.Fprintf(&text, "\n%s\n", cmd.help)
+	if cmd.more != nil {
+		cmd.more(&text)
+	}
 	if len(cmd.options) > 0 {
-		fmt.Fprintln(&text, "\nOptions:")
+		fmt.Fprintf(&text, "\n%s:\n", cmd.optionsHead())
 		writeOptions(&text, func(f *flag.Flag) bool { return slices.Contains(cmd.options, f.Name) })
 	}
 	fmt.Fprintf(&text, "\nExample:\n%s\n\n%s -h lists all commands and options.\n", indent(cmd.example), e.name)
 	_, err := e.stdout.Write(text.Bytes())
 	return asOutputError(err)
+}
+
+// optionsHead says where options stand: an option behind an argument is none.
+func (cmd command) optionsHead() string {
+	if len(cmd.args) == 0 {
+		return "Options"
+	}
+	return "Options, before " + cmd.args[0]
 }
 
 func indent(lines string) string {
