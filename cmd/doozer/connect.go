@@ -63,9 +63,6 @@ func (c *call) limited(ctx context.Context, f func(context.Context) error) error
 	defer cancel()
 	err := f(ctx)
 	if err != nil && context.Cause(ctx) == errTimeout {
-		if err == context.DeadlineExceeded {
-			err = errTimeout
-		}
 		return fmt.Errorf("gave up after %v: %w", c.timeout, err)
 	}
 	return err

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"strings"
 	"syscall"
 
 	"github.com/ha/doozerd/client"
@@ -94,7 +96,7 @@ func report(ctx context.Context, e env, err error) int {
 		return exitError
 	}
 	fmt.Fprintln(e.stderr, "Error:", message(err))
-	if h := hint(err); h != "" {
+	if h := hint(e, err); h != "" {
 		fmt.Fprintln(e.stderr, h)
 	}
 	if mismatch(err) {
@@ -109,26 +111,72 @@ func mismatch(err error) bool {
 	return errors.Is(err, client.ErrRevMismatch) && !errors.Is(err, client.ErrUnknownOutcome)
 }
 
-// message is what an error line says. Scripts compare the server's own errors
-// and that of a bad URI: those stand alone, whatever they are wrapped in.
+// message is what an error line says.
 func message(err error) string {
+	if line := fixedLine(err); line != "" {
+		return line
+	}
+	return plain.Replace(err.Error())
+}
+
+// plain takes away what libraries say twice, or in words of their own.
+var plain = strings.NewReplacer(
+	"no answer in time: i/o timeout", "no answer in time",
+	"context deadline exceeded", "no answer in time",
+	"tls: tls: ", "tls: ",
+)
+
+// fixedLine is the error line of the server's own errors and of a bad URI, ""
+// for others. Scripts compare these, so they stand alone, whatever they are
+// wrapped in; only a person at a terminal gets a second line.
+func fixedLine(err error) string {
 	var answer *client.Error
 	switch {
 	case errors.Is(err, client.ErrUnknownOutcome):
-		return err.Error()
+		return ""
 	case errors.As(err, &answer):
 		return answer.Error()
 	case errors.Is(err, client.ErrInvalidURI):
 		return client.ErrInvalidURI.Error()
 	}
-	return err.Error()
+	return ""
 }
 
-// hint says what may be done about err, "" if that is plain. The server's own
-// errors are one line, so they have none.
-func hint(err error) string {
+// hint says what may be done about err, "" if that is plain.
+func hint(e env, err error) string {
+	switch {
+	case errors.Is(err, client.ErrUnknownOutcome):
+		return "See with get or stat what has become of it."
+	case fixedLine(err) == "":
+		return connectionHint(err)
+	case e.terminal:
+		return fixedHint(err)
+	}
+	return ""
+}
+
+// fixedHint is the hint for what has a fixed line.
+func fixedHint(err error) string {
+	switch {
+	case errors.Is(err, client.ErrInvalidURI):
+		return "A URI is doozer:?ca=HOST:PORT."
+	case errors.Is(err, client.ErrPermission):
+		return "Give the secret that this needs as sk=SECRET in the URI, which is best kept in " + uriVariable + "."
+	case errors.Is(err, client.ErrBadPath):
+		return "A path is / or names, each with one slash before it; a name is made of letters, digits, dots and hyphens."
+	case errors.Is(err, client.ErrBadGlob):
+		return "A glob is a path in whose names * and ? may stand, too."
+	case errors.Is(err, client.ErrTooLate):
+		return "The server's history no longer has that rev: take a later one."
+	case errors.Is(err, client.ErrReadOnly):
+		return "Only observers were reached: give the address of a voter as one more ca in the URI."
+	}
+	return ""
+}
+
+// connectionHint is the hint for what went wrong between doozer and a server.
+func connectionHint(err error) string {
 	var (
-		answer   *client.Error
 		dial     dialError
 		resolve  *net.DNSError
 		notTLS   tls.RecordHeaderError
@@ -136,22 +184,38 @@ func hint(err error) string {
 		hostname x509.HostnameError
 	)
 	switch {
-	case errors.Is(err, client.ErrUnknownOutcome):
-		return "See with get or stat what has become of it."
-	case errors.As(err, &answer), errors.Is(err, client.ErrInvalidURI):
-		return ""
 	case errors.Is(err, syscall.ECONNREFUSED), errors.As(err, &resolve):
-		return "Is doozerd running there? -a or " + uriVariable + " names another cluster."
+		return "Is doozerd running there? To reach another cluster, give -a or " + uriVariable + "."
 	case errors.As(err, &notTLS):
 		return "It does not speak TLS: leave the -tls options out."
 	case errors.As(err, &unknown):
 		return "If the certificate is to be trusted, give it, or its authority's, to -tlsca."
 	case errors.As(err, &hostname):
 		return "If that server is meant, give -tlsname a name that is in the certificate."
+	case refusesCertificate(err):
+		return "The server wants a certificate that it trusts: give -tlscert and -tlskey."
+	case errors.As(err, &dial) && timedOut(err):
+		return "Is that doozerd's client port (8046, if it was not told otherwise)? A firewall may also be in between."
 	case errors.As(err, &dial) && hungUp(err):
 		return "It may not have joined its cluster yet, or speak TLS and doozer not, or the other way round: see -tls."
 	}
 	return ""
+}
+
+// refusesCertificate reports whether the server does not accept our certificate,
+// or that we have none. It says so in a TLS alert, which has no type to ask for.
+func refusesCertificate(err error) bool {
+	for _, alert := range []string{"certificate required", "bad certificate", "unknown certificate authority", "expired certificate"} {
+		if strings.Contains(err.Error(), "tls: "+alert) {
+			return true
+		}
+	}
+	return false
+}
+
+// timedOut reports whether the server did not answer in time.
+func timedOut(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, errTimeout)
 }
 
 // hungUp reports whether the server ended a connection.

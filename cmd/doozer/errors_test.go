@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"regexp"
 	"syscall"
 	"testing"
 
@@ -39,11 +41,43 @@ func TestReport(t *testing.T) {
 			"Error: the write may or may not have been applied: REV_MISMATCH\n" +
 				"See with get or stat what has become of it.\n",
 		},
+		{
+			fmt.Errorf("%w: %w", client.ErrUnknownOutcome, context.DeadlineExceeded), 2,
+			"Error: the write may or may not have been applied: no answer in time\n" +
+				"See with get or stat what has become of it.\n",
+		},
+		{
+			dialError{&client.ConnError{Addr: "host:1", Err: fmt.Errorf("no answer in time: %w", os.ErrDeadlineExceeded)}}, 2,
+			"Error: host:1: no answer in time\n" +
+				"Is that doozerd's client port (8046, if it was not told otherwise)? A firewall may also be in between.\n",
+		},
 	} {
 		var stderr bytes.Buffer
 		status := report(context.Background(), env{stderr: &stderr}, c.err)
 		assert.Equal(t, c.status, status, c.err)
 		assert.Equal(t, c.stderr, stderr.String())
+	}
+}
+
+// A person at a terminal gets a second line where scripts, which compare the
+// first, do not.
+func TestReportAtTerminal(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		stderr string
+	}{
+		{client.ErrInvalidURI, "Error: invalid uri\nA URI is doozer:\\?ca=HOST:PORT.\n"},
+		{&client.Error{Code: client.Other, Detail: "permission denied"}, "Error: OTHER: permission denied\nGive the secret .* sk=SECRET .*\n"},
+		{&client.Error{Code: client.Other, Detail: "invalid glob pattern: x"}, "Error: OTHER: invalid glob pattern: x\nA glob is a path .*\n"},
+		{&client.Error{Code: client.BadPath}, "Error: BAD_PATH\nA path is / or .*\n"},
+		{&client.Error{Code: client.TooLate}, "Error: TOO_LATE\n.* take a later one\\.\n"},
+		{&client.Error{Code: client.ReadOnly}, "Error: READONLY\nOnly observers .*\n"},
+		{&client.Error{Code: client.IsDir}, "Error: ISDIR\n"},
+		{&client.Error{Code: client.RevMismatch}, "Error: REV_MISMATCH\n"},
+	} {
+		var stderr bytes.Buffer
+		report(context.Background(), env{stderr: &stderr, terminal: true}, c.err)
+		assert.T(t, regexp.MustCompile(`\A(?:`+c.stderr+`)\z`).MatchString(stderr.String()), c.err, stderr.String())
 	}
 }
 

@@ -34,7 +34,8 @@ const firstRev = 8
 //	-rw, -ro SECRET   its secrets
 //	-history N        how many revs it keeps
 //	-tls              serve TLS; the certificate, for the name "doozer.test",
-//	                  goes to ca.pem
+//	                  goes to ca.pem and its key to key.pem
+//	-tlsclients       serve TLS to those who show a certificate of ca.pem
 func nodeCommand(ts *testscript.TestScript, args []string) {
 	f := flag.NewFlagSet("node", flag.ContinueOnError)
 	id := f.String("id", "", "")
@@ -42,13 +43,14 @@ func nodeCommand(ts *testscript.TestScript, args []string) {
 	ro := f.String("ro", "", "")
 	history := f.Int("history", 0, "")
 	useTLS := f.Bool("tls", false, "")
+	tlsClients := f.Bool("tlsclients", false, "")
 	ts.Check(f.Parse(args))
 
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
 	addr := l.Addr().String()
-	if *useTLS {
-		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate(ts)}})
+	if *useTLS || *tlsClients {
+		l = tls.NewListener(l, tlsConfig(certificate(ts), *tlsClients))
 	}
 	_, stop, err := serve(l, peer.Config{ID: *id, History: *history}, server.Config{RWSecret: *rw, ROSecret: *ro})
 	ts.Check(err)
@@ -56,6 +58,16 @@ func nodeCommand(ts *testscript.TestScript, args []string) {
 	benchOf(ts).nodeAddr = addr
 	ts.Setenv("ADDR", addr)
 	ts.Setenv(uriVariable, "doozer:?ca="+addr)
+}
+
+func tlsConfig(c tls.Certificate, clients bool) *tls.Config {
+	config := &tls.Config{Certificates: []tls.Certificate{c}}
+	if clients {
+		config.ClientAuth = tls.RequireAndVerifyClientCert
+		config.ClientCAs = x509.NewCertPool()
+		config.ClientCAs.AddCert(c.Leaf)
+	}
+	return config
 }
 
 // serve runs a cluster of one that changes nothing by itself, until stop.
@@ -90,7 +102,8 @@ func awaitRev(s *store.Store, rev int64) {
 	<-applied
 }
 
-// certificate makes one that signs itself and writes it to ca.pem.
+// certificate makes one that signs itself and writes it to ca.pem, its key to
+// key.pem.
 func certificate(ts *testscript.TestScript) tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	ts.Check(err)
@@ -101,9 +114,15 @@ func certificate(ts *testscript.TestScript) tls.Certificate {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	ts.Check(err)
-	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), block, 0o600))
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	ts.Check(err)
+	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
+	ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), certPEM, 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("key.pem"), keyPEM, 0o600))
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	ts.Check(err)
+	return pair
 }
 
 // A door is an address through which a node can be reached.
