@@ -201,10 +201,7 @@ func (a *Assembly) Refused(addr string) {
 	}
 }
 
-// Missed says that addr did not answer.
-func (a *Assembly) Missed(addr string) { a.Failed(addr, nil) }
-
-// Failed says why who is at addr cannot be asked.
+// Failed says that who is at addr cannot be asked, and why; nil is not known.
 func (a *Assembly) Failed(addr string, cause error) {
 	if l := a.at(addr); l != nil && addr != a.config.Addr && l.missing == 0 {
 		l.id, l.refused, l.missing, l.cause = "", false, max(a.now, 1), cause
@@ -558,13 +555,14 @@ func (a *Assembly) awaited() bool {
 	return false
 }
 
-// ended reports whether some voter of f is gone, and all others have promised us this ballot, so that they have not learned it.
+// ended reports whether some voter of f is gone, and all others have promised us this ballot, so that they have not learned it, and are
+// there: what we propose needs them, so it fails if they still learn f, from what one that is gone had said.
 func (a *Assembly) ended(f *Founding) bool {
 	ended := false
 	for _, v := range f.Voters {
 		l := a.at(v.Addr)
 		gone := l == nil || l.refused || l.id != "" && l.id != v.ID
-		if _, promised := a.promises[v.Addr]; !gone && !promised {
+		if _, promised := a.promises[v.Addr]; !gone && (!promised || l.id == "") {
 			return false
 		}
 		ended = ended || gone

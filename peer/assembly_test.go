@@ -105,7 +105,7 @@ func (h *hall) act(p *attendee) {
 		switch other := h.at[addr]; {
 		case other == p || h.rand.IntN(10) > 0 || h.now > time.Second && (h.cut(addr, p.addr) || h.cut(p.addr, addr)):
 		case h.mute[addr] || h.mute[p.addr]:
-			p.assembly.Missed(addr)
+			p.assembly.Failed(addr, nil)
 		case other == nil:
 			p.assembly.Refused(addr)
 		case other.cluster != "" && h.rand.IntN(50) > 0: // only a new connection would tell
@@ -418,10 +418,10 @@ func TestWhoIsOutOfReachFoundsNothingWithUs(t *testing.T) {
 	m := newMeeting(t)
 	ballot := m.until(AssemblePrepare).Ballot
 	m.says("b:1", Assemble{Kind: AssemblePromise, Ballot: ballot})
-	m.Missed("b:1")
-	m.Missed("c:1")
+	m.Failed("b:1", nil)
+	m.Failed("c:1", nil)
 	m.says("c:1", Assemble{Kind: AssemblePromise, Ballot: ballot})
-	m.Missed("c:1")
+	m.Failed("c:1", nil)
 	assert.Equal(t, (*Assemble)(nil), m.until(AssembleAccept))
 	assert.Equal(t, (*Outcome)(nil), m.Result())
 }
@@ -447,8 +447,8 @@ func TestWhoIsQuietIsWaitedFor(t *testing.T) {
 func TestAcceptedFoundingOfThoseOutOfReachStands(t *testing.T) {
 	m := newMeeting(t)
 	theirs := &Founding{Cluster: "theirs", Slots: 5, Voters: []Voter{{"C", "c:1"}, {"D", "d:1"}, {"E", "e:1"}}}
-	m.Missed("d:1")
-	m.Missed("e:1")
+	m.Failed("d:1", nil)
+	m.Failed("e:1", nil)
 	for range 2 {
 		m.now += 2 * time.Minute // beyond all patience
 		ballot := m.until(AssemblePrepare).Ballot
@@ -477,11 +477,33 @@ func TestFoundingThatOneOutOfReachMayHaveLearned(t *testing.T) {
 	m := newMeeting(t)
 	theirs := &Founding{Cluster: "theirs", Slots: 5, Voters: []Voter{{"C", "c:1"}, {"D", "d:1"}, {"E", "e:1"}}}
 	ballot := m.until(AssemblePrepare).Ballot
-	m.Missed("d:1")
+	m.Failed("d:1", nil)
 	m.Refused("e:1")
 	m.says("b:1", Assemble{Kind: AssemblePromise, Ballot: ballot})
 	m.says("c:1", Assemble{Kind: AssemblePromise, Ballot: ballot, Accepted: 3, Value: theirs})
 	assert.Equal(t, (*Assemble)(nil), m.until(AssembleAccept))
+}
+
+// One of a founding's voters is gone, but had told others that all have accepted. They have promised, and may yet hear that: nothing is founded
+// without them.
+func TestFoundingThatMayStillBeLearned(t *testing.T) {
+	for _, far := range []bool{false, true} {
+		m := newMeeting(t)
+		theirs := &Founding{Cluster: "theirs", Slots: 5, Voters: []Voter{{"B", "b:1"}, {"C", "c:1"}, {"OLD", "d:1"}}}
+		ballot := m.until(AssemblePrepare).Ballot
+		m.says("b:1", Assemble{Kind: AssemblePromise, Ballot: ballot, Accepted: 3, Value: theirs})
+		if far {
+			m.Failed("b:1", nil)
+		}
+		m.says("c:1", Assemble{Kind: AssemblePromise, Ballot: ballot, Accepted: 3, Value: theirs})
+		m.says("d:1", Assemble{Kind: AssemblePromise, Ballot: ballot})
+		m.says("e:1", Assemble{Kind: AssemblePromise, Ballot: ballot})
+		put := m.until(AssembleAccept)
+		assert.Equal(t, far, put == nil)
+		if !far {
+			assert.Equal(t, []Voter{{"A", "a:1"}, {"B", "b:1"}, {"C", "c:1"}, {"D", "d:1"}, {"E", "e:1"}}, put.Value.Voters)
+		}
+	}
 }
 
 // What no process of this list would propose is neither accepted nor taken over.
@@ -507,7 +529,7 @@ func TestFoundingThatIsNoneIsRefused(t *testing.T) {
 // While our own loop stood still nobody could answer.
 func TestPatienceCountsOnlyWhileOurLoopRan(t *testing.T) {
 	m := newMeeting(t)
-	m.Missed("e:1")
+	m.Failed("e:1", nil)
 	m.Tick(m.raw + time.Hour)
 	assert.Equal(t, (*Assemble)(nil), m.until(AssemblePrepare))
 }

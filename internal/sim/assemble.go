@@ -49,7 +49,7 @@ func (w *world) startListed(addr string) {
 	if err != nil {
 		w.fail("%s: %v", n.id, err)
 	}
-	n.assembly = a
+	n.assembly, n.linked = a, map[string]string{}
 }
 
 // dialListed tells n who is at the addresses of its list.
@@ -61,12 +61,17 @@ func (n *node) dialListed() {
 			case p == n || n.core != nil:
 			case p != nil && n.w.gathering.seemsWhole(n, p):
 			case p == nil || p.dead && !n.w.network.parted(n.id, p.id):
+				delete(n.linked, addr)
 				n.assembly.Refused(addr)
-			case p.paused || n.w.network.parted(n.id, p.id):
-				n.assembly.Missed(addr)
+			case n.w.network.parted(n.id, p.id) || p.paused && n.linked[addr] != p.id:
+				delete(n.linked, addr)
+				n.assembly.Failed(addr, nil)
+			case p.paused: // its kernel goes on to acknowledge what is sent over a link
 			case p.joined():
+				n.linked[addr] = p.id
 				n.assembly.Met(addr, p.id, p.core.Cluster())
 			default:
+				n.linked[addr] = p.id
 				n.assembly.Met(addr, p.id, "")
 			}
 		})

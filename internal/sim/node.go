@@ -26,13 +26,14 @@ type node struct {
 	id   string
 	addr string
 
-	core     *peer.Core      // nil while it assembles
-	assembly *peer.Assembly  // while it has no core, and what it remembers of that; or nil
-	founding *peer.Founding  // what it began with, if that was by an assembly
-	in       *history        // of its cluster
-	before   *store.Snapshot // what it knew when its turn began
-	applied  int64           // the rev that it was seen to apply last
-	since    int64           // revs up to here came with a snapshot
+	core     *peer.Core        // nil while it assembles
+	assembly *peer.Assembly    // while it has no core, and what it remembers of that; or nil
+	linked   map[string]string // the ids that it has links to while it assembles, by address
+	founding *peer.Founding    // what it began with, if that was by an assembly
+	in       *history          // of its cluster
+	before   *store.Snapshot   // what it knew when its turn began
+	applied  int64             // the rev that it was seen to apply last
+	since    int64             // revs up to here came with a snapshot
 	born     time.Duration
 	ran      time.Duration // since when it has a core
 
