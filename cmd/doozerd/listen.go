@@ -44,6 +44,7 @@ func (e listenError) Error() string {
 // keys are what TLS is spoken with; nil where it is not.
 type keys struct {
 	clients *tls.Config // to those who connect
+	pages   *tls.Config // to browsers
 	members *tls.Config // to other members, by this node as a client
 }
 
@@ -58,6 +59,7 @@ func (o *options) loadKeys() (keys, error) {
 	}
 	k := keys{
 		clients: &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
+		pages:   &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
 		members: &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13},
 	}
 	return k, o.addAuthorities(k)
@@ -65,7 +67,7 @@ func (o *options) loadKeys() (keys, error) {
 
 // addAuthorities makes k trust -tlsca, and nobody else. Who connects may show a
 // certificate, by which other members prove themselves, or must, if -tlsclients
-// says so.
+// says so: on the client port right away, in the WebView by what is asked for.
 func (o *options) addAuthorities(k keys) error {
 	if o.tlsCA == "" {
 		return nil
@@ -78,8 +80,8 @@ func (o *options) addAuthorities(k keys) error {
 	if !pool.AppendCertsFromPEM(file) {
 		return fmt.Errorf("-tlsca %s: there is no certificate in it, give a PEM file with one", o.tlsCA)
 	}
-	k.members.RootCAs, k.clients.ClientCAs = pool, pool
-	k.clients.ClientAuth = tls.VerifyClientCertIfGiven
+	k.members.RootCAs, k.clients.ClientCAs, k.pages.ClientCAs = pool, pool, pool
+	k.clients.ClientAuth, k.pages.ClientAuth = tls.VerifyClientCertIfGiven, tls.VerifyClientCertIfGiven
 	if o.tlsClients {
 		k.clients.ClientAuth = tls.RequireAndVerifyClientCert
 	}

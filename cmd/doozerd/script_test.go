@@ -42,6 +42,8 @@ func TestMain(m *testing.M) {
 //	                            which is all it says, but for the usage after status 2
 //	serve NAME [option]...      run doozerd in the background until it says that it serves; sets $NAME_addr,
 //	                            $NAME_web and $NAME_id; what it says one may try is on stdout
+//	look NAME [option]...       run doozerd in the background until it says that it looks for its cluster
+//	served NAME                 wait until it says that it serves
 //	logged NAME pattern         what NAME wrote before it served, on stdout
 //	signal NAME SIG             send INT or TERM, and take the end: status 0, nothing on stdout
 //	crash NAME                  end it without a warning
@@ -57,6 +59,8 @@ func TestMain(m *testing.M) {
 //	put NAME path body          set a file at node NAME
 //	remove NAME path            delete one
 //	fetch N URL [password]      get a page: its status is N, its body on stdout
+//	fetch-tls N URL CA [CERT KEY]
+//	                            the same, trusting CA and showing CERT
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata",
@@ -64,6 +68,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"mistake":      command(mistake, 2),
 			"serve":        command(serveCommand, 1),
+			"look":         command(lookCommand, 1),
+			"served":       command(servedCommand, 1),
 			"logged":       command(loggedCommand, 1),
 			"signal":       command(signalCommand, 2),
 			"crash":        command(crashCommand, 1),
@@ -100,6 +106,7 @@ type process struct {
 	stdout bytes.Buffer
 	before string // what it logged before it served
 
+	serving  chan struct{} // closed when it says that it serves, after it was looking for its cluster
 	stopping chan struct{} // closed when it says that it stops
 	logEnd   chan struct{} // closed when it says nothing more
 }
@@ -162,11 +169,28 @@ func mistake(ts *testscript.TestScript, args []string) {
 	}
 }
 
-func serveCommand(ts *testscript.TestScript, args []string) {
+func serveCommand(ts *testscript.TestScript, args []string) { start(ts, "serving", args) }
+
+func lookCommand(ts *testscript.TestScript, args []string) {
+	start(ts, "looking for the cluster", args)
+}
+
+func servedCommand(ts *testscript.TestScript, args []string) {
+	p := processNamed(ts, args[0])
+	select {
+	case <-p.serving:
+	case <-p.logEnd:
+		ts.Fatalf("%s ended before it served", args[0])
+	}
+}
+
+// start runs a process until it logs msg.
+func start(ts *testscript.TestScript, msg string, args []string) {
 	bin, err := os.Executable()
 	ts.Check(err)
 	p := &process{
 		cmd:      exec.Command(bin, append([]string{"-log-format=json", "-l=127.0.0.1:0"}, args[1:]...)...),
+		serving:  make(chan struct{}),
 		stopping: make(chan struct{}),
 		logEnd:   make(chan struct{}),
 	}
@@ -180,32 +204,35 @@ func serveCommand(ts *testscript.TestScript, args []string) {
 	ts.Check(err)
 	ts.Check(p.cmd.Start())
 	processesOf(ts)[args[0]] = p
-	p.awaitServing(ts, args[0], log)
+	p.awaitLine(ts, msg, args[0], log)
 }
 
-// awaitServing reads the log up to the line that says that the process serves.
-// The rest is read in the background.
-func (p *process) awaitServing(ts *testscript.TestScript, name string, log io.Reader) {
+// awaitLine reads the log up to the line that says msg. The rest is read in the background.
+func (p *process) awaitLine(ts *testscript.TestScript, msg, name string, log io.Reader) {
 	lines := bufio.NewScanner(log)
 	defer func() { go p.awaitStopping(lines) }()
 	for lines.Scan() {
 		line := logLine(lines)
-		if line["msg"] == "serving" {
+		if line["msg"] == msg {
 			for _, attr := range []string{"addr", "web", "id"} {
-				ts.Setenv(name+"_"+attr, line[attr].(string))
+				text, _ := line[attr].(string)
+				ts.Setenv(name+"_"+attr, text)
 			}
 			fmt.Fprintln(ts.Stdout(), line["try"])
 			return
 		}
 		p.before += lines.Text() + "\n"
 	}
-	ts.Fatalf("%s does not serve: %s", name, p.before)
+	ts.Fatalf("%s ended before %q: %s", name, msg, p.before)
 }
 
 func (p *process) awaitStopping(lines *bufio.Scanner) {
 	defer close(p.logEnd)
 	for lines.Scan() {
-		if logLine(lines)["msg"] == "stopping" {
+		switch logLine(lines)["msg"] {
+		case "serving":
+			close(p.serving)
+		case "stopping":
 			close(p.stopping)
 		}
 	}
@@ -415,11 +442,8 @@ func fetchCommand(ts *testscript.TestScript, args []string) {
 	fetch(ts, http.DefaultClient, r, args[0])
 }
 
-// fetchTLSCommand trusts a certificate and nothing else.
 func fetchTLSCommand(ts *testscript.TestScript, args []string) {
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM([]byte(ts.ReadFile(args[2])))
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}
+	transport := &http.Transport{TLSClientConfig: tlsOf(ts, args[2:]), ForceAttemptHTTP2: true}
 	defer transport.CloseIdleConnections()
 	r, err := http.NewRequest("GET", args[1], nil)
 	ts.Check(err)

@@ -29,6 +29,8 @@ type daemon struct {
 
 	clients net.Listener
 	pages   net.Listener // nil if there is no WebView
+	lobby   lobby
+	web     *webServer
 }
 
 // serve runs a node until ctx ends or it fails. If it was left alone while a cluster was being founded, another one begins
@@ -58,8 +60,10 @@ func serveOne(ctx context.Context, o *options, log *slog.Logger) error {
 	if d.pages, err = o.listenWeb(); err != nil {
 		return err
 	}
+	d.web = newWebServer(&d.lobby, d.keys.pages, log)
+	defer d.web.close()
 	if d.pages != nil {
-		defer d.pages.Close()
+		d.web.start(d.pages)
 	}
 	attach, booted, err := d.where(ctx)
 	if err != nil {
@@ -149,7 +153,7 @@ func (d *daemon) be(ctx context.Context, attach []string, ns bool) error {
 	}
 	defer view.Close()
 	warnOfFewFiles(d.log, d.maxConns)
-	return d.run(ctx, node, port, newWebServer(view, d.keys.clients, d.log))
+	return d.run(ctx, node, port, view)
 }
 
 func (d *daemon) newView(node *peer.Node, port *server.Server, times *web.Latencies) (*web.View, error) {
@@ -192,16 +196,14 @@ func (d *daemon) host() string {
 }
 
 // run serves until ctx ends or something fails. Other members are served from the start, clients as soon as the node has
-// joined, and then browsers. In the end it hands over to the other members, and closes first the client port, which
-// answers what it still can.
-func (d *daemon) run(ctx context.Context, node *peer.Node, port *server.Server, view *webServer) error {
-	failed := make(chan error, 2)
+// joined, and then browsers, who were in the lobby. In the end it hands over to the other members, and closes first the
+// client port, which answers what it still can.
+func (d *daemon) run(ctx context.Context, node *peer.Node, port *server.Server, view *web.View) error {
+	failed := make(chan error, 1)
 	go func() { failed <- port.Serve(d.clients) }()
 	err := d.awaitJoined(ctx, node)
 	if err == nil && ctx.Err() == nil {
-		if d.pages != nil {
-			go func() { failed <- view.serve(d.pages) }()
-		}
+		d.lobby.lead(d.forCertified(view))
 		d.sayServing()
 		if d.boot != "" {
 			stop := d.keepListed(node)
@@ -211,12 +213,13 @@ func (d *daemon) run(ctx context.Context, node *peer.Node, port *server.Server, 
 		case <-ctx.Done():
 			d.handOver(node)
 		case err = <-failed:
+		case err = <-d.web.failed:
 		case <-node.Done():
 			err = node.Close()
 		}
 	}
 	err = errors.Join(err, ignoreClosed(port.Close()))
-	view.close()
+	d.web.close()
 	return err
 }
 

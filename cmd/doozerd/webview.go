@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,6 +28,7 @@ const (
 type webServer struct {
 	http   http.Server
 	cancel context.CancelFunc // ends every stream
+	failed chan error         // why it ended, once start was called
 }
 
 // newWebServer returns one that serves h, with TLS unless keys is nil.
@@ -33,6 +36,7 @@ func newWebServer(h http.Handler, keys *tls.Config, log *slog.Logger) *webServer
 	ctx, cancel := context.WithCancel(context.Background())
 	return &webServer{
 		cancel: cancel,
+		failed: make(chan error, 1),
 		http: http.Server{
 			Handler:        h,
 			TLSConfig:      keys,
@@ -46,6 +50,11 @@ func newWebServer(h http.Handler, keys *tls.Config, log *slog.Logger) *webServer
 	}
 }
 
+// start serves in the background until close is called.
+func (s *webServer) start(l net.Listener) {
+	go func() { s.failed <- s.serve(l) }()
+}
+
 func (s *webServer) serve(l net.Listener) error {
 	l = newLimitedListener(l, maxWebConns)
 	if s.http.TLSConfig != nil {
@@ -55,7 +64,7 @@ func (s *webServer) serve(l net.Listener) error {
 }
 
 // close ends the streams, lets other answers be taken, and returns when the
-// server has ended.
+// server has ended. It may be called again.
 func (s *webServer) close() {
 	s.cancel()
 	ctx, cancel := context.WithTimeout(context.Background(), webCloseTimeout)
@@ -63,6 +72,46 @@ func (s *webServer) close() {
 	if s.http.Shutdown(ctx) != nil {
 		s.http.Close()
 	}
+}
+
+// A lobby answers until there is a tree to show, which may be long: that the process does its work, to who asks that, and
+// to all others that it is too early.
+type lobby struct{ view atomic.Pointer[http.Handler] }
+
+// lead lets view answer from now on.
+func (l *lobby) lead(view http.Handler) { l.view.Store(&view) }
+
+func (l *lobby) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	view := l.view.Load()
+	switch {
+	case view != nil:
+		(*view).ServeHTTP(w, r)
+	case r.URL.Path == livePath:
+		io.WriteString(w, "ok\n")
+	default:
+		http.Error(w, "the node is looking for its cluster", http.StatusServiceUnavailable)
+	}
+}
+
+// Paths of the probes, which are answered to everybody.
+const (
+	livePath  = "/livez"
+	readyPath = "/readyz"
+)
+
+// forCertified returns h, or what asks for a certificate before it, if -tlsclients says so. Probes often have none.
+func (o *options) forCertified(h http.Handler) http.Handler {
+	if !o.tlsClients {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.EscapedPath() // as the pages are told apart
+		if len(r.TLS.VerifiedChains) == 0 && path != livePath && path != readyPath {
+			http.Error(w, "show a certificate that this cluster's authority has signed", http.StatusForbidden)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // limitedListener accepts only as many connections at once as it has room for.
