@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ha/doozerd/client"
@@ -313,16 +314,25 @@ func (d *daemon) sayServing() {
 		"addr", d.addr, "web", url, "id", d.id, "cluster", d.cluster, "version", version.Version, "try", d.example())
 }
 
-// example returns a command line that reaches the node.
+// example returns a command line that reads from the node.
 func (d *daemon) example() string {
-	tls := ""
-	if d.tlsCert != "" {
-		tls = "-tls "
+	words := []string{"doozer"}
+	switch {
+	case d.tlsCA != "":
+		words = append(words, "-tlsca", d.tlsCA)
+	case d.tlsCert != "":
+		words = append(words, "-tls")
 	}
-	if d.addr == defaultListen {
-		return "doozer " + tls + "find /"
+	if d.tlsClients {
+		words = append(words, "-tlscert", d.tlsCert, "-tlskey", d.tlsKey)
 	}
-	return "doozer " + tls + "-a 'doozer:?ca=" + d.addr + "' find /"
+	switch {
+	case d.roSecret != "": // which the log is not to tell
+		words = append(words, "-a", "'doozer:?ca="+d.addr+"&sk='$DOOZER_ROSECRET")
+	case d.addr != defaultListen:
+		words = append(words, "-a", "'doozer:?ca="+d.addr+"'")
+	}
+	return strings.Join(append(words, "find", "/"), " ")
 }
 
 // hostname returns the machine's name, empty if it has none.

@@ -192,6 +192,29 @@ func TestRequestThatNeverEnds(t *testing.T) {
 	})
 }
 
+func TestExample(t *testing.T) {
+	keys := []string{"-tlscert", "c.pem", "-tlskey", "k.pem"}
+	for _, c := range []struct {
+		addr, ro, want string
+		args           []string
+	}{
+		{defaultListen, "", "doozer find /", nil},
+		{"h:1", "", "doozer -a 'doozer:?ca=h:1' find /", nil},
+		{"h:1", "", "doozer -tls -a 'doozer:?ca=h:1' find /", keys},
+		{"h:1", "", "doozer -tlsca a.pem -a 'doozer:?ca=h:1' find /", append(keys, "-tlsca", "a.pem")},
+		{
+			"h:1", "", "doozer -tlsca a.pem -tlscert c.pem -tlskey k.pem -a 'doozer:?ca=h:1' find /",
+			append(keys, "-tlsca", "a.pem", "-tlsclients"),
+		},
+		{defaultListen, "hidden", "doozer -a 'doozer:?ca=" + defaultListen + "&sk='$DOOZER_ROSECRET find /", nil},
+	} {
+		o := optionsOf(t, c.args...)
+		o.roSecret = c.ro
+		d := daemon{options: o, addr: c.addr}
+		assert.Equal(t, c.want, d.example())
+	}
+}
+
 func TestSecretOfMembers(t *testing.T) {
 	for _, c := range []struct{ peer, rw, ro, want string }{
 		{"", "", "", ""},
