@@ -30,6 +30,9 @@ type booter struct {
 // run returns the address of a member to attach to, or "" if this node is to found the cluster.
 func (b *booter) run(ctx context.Context) (member string, err error) {
 	c, err := client.DialConfig(ctx, b.dzns)
+	if errors.Is(err, client.ErrPermission) {
+		return "", err
+	}
 	if err != nil {
 		mend := "start it first, or give the address of one that runs"
 		if b.dzns.TLS == nil {
@@ -50,6 +53,14 @@ func (b *booter) run(ctx context.Context) (member string, err error) {
 		return "", err
 	}
 	return b.attachToWinner(ctx, c)
+}
+
+// bootError says what to do about an error of run.
+func bootError(err error) error {
+	if errors.Is(err, client.ErrPermission) {
+		return fmt.Errorf("-b: %w: add the DzNS's secret for writing to the uri: &sk=SECRET", err)
+	}
+	return fmt.Errorf("-b: %w", err)
 }
 
 func (b *booter) bootPath() string { return "/ctl/boot/" + b.cluster }

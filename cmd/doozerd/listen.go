@@ -34,6 +34,10 @@ func (e listenError) Error() string {
 	case errors.Is(e.error, syscall.EACCES):
 		return "permission denied: give a port above 1023"
 	}
+	var unknown *net.DNSError
+	if errors.As(e.error, &unknown) {
+		return unknown.Err + ": give a name that this machine can look up, or an IP address of its own"
+	}
 	var op *net.OpError
 	if errors.As(e.error, &op) {
 		return op.Err.Error()
@@ -86,6 +90,18 @@ func (o *options) addAuthorities(k keys) error {
 		k.clients.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	return nil
+}
+
+// warnOfOtherHost warns of a certificate that is not for the host of -l. The node is not ended: others may know it by another
+// name, or not check it.
+func (d *daemon) warnOfOtherHost() {
+	if d.keys.clients == nil {
+		return
+	}
+	if err := d.keys.clients.Certificates[0].Leaf.VerifyHostname(d.host()); err != nil {
+		d.log.Warn("the certificate is not for the host of -l, so clients and members may refuse this node: give one that is to -tlscert",
+			"tlscert", d.tlsCert, "cause", err)
+	}
 }
 
 // listenClients listens on the client port, with TLS if k is not nil, and returns

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ha/doozerd/client"
@@ -32,6 +33,8 @@ type daemon struct {
 	pages   net.Listener // nil if there is no WebView
 	lobby   lobby
 	web     *webServer
+
+	hostWarning sync.Once
 }
 
 // serve runs a node until ctx ends or it fails. If it was left alone while a cluster was being founded, another one begins
@@ -86,7 +89,7 @@ func (d *daemon) where(ctx context.Context) (attach []string, booted bool, err e
 	member, err := d.booter().run(ctx)
 	switch {
 	case err != nil:
-		return nil, false, fmt.Errorf("-b: %w", err)
+		return nil, false, bootError(err)
 	case member != "":
 		return []string{member}, true, nil
 	}
@@ -242,6 +245,7 @@ func (d *daemon) keepListed(node *peer.Node) (stop func()) {
 func (d *daemon) awaitJoined(ctx context.Context, node *peer.Node) error {
 	patience := time.AfterFunc(sayLookingAfter, func() {
 		d.log.Info("looking for the cluster", "addr", d.addr, "id", d.id, "cluster", d.cluster, "at", d.attach.String())
+		d.hostWarning.Do(d.warnOfOtherHost)
 	})
 	defer patience.Stop()
 	select {
@@ -277,7 +281,8 @@ func attachError(err error) error {
 	case errors.Is(err, link.ErrGone):
 		return fmt.Errorf("-a: %w: if the members there speak TLS, give -tlscert, or else the address of one that runs", err)
 	case errors.Is(err, peer.ErrNoMember):
-		return fmt.Errorf("-a: %w: start one there first, or give the address of one that runs", err)
+		return fmt.Errorf("-a: %w: start one there first, or give the address of one that runs; "+
+			"if these are the hosts of a new cluster, spell this one's as in -l", err)
 	}
 	return err
 }
@@ -310,6 +315,7 @@ func (d *daemon) sayServing() {
 	} else if asked != "" {
 		d.log.Warn("no WebView: its default address is in use; give another one with -w, or -w false", "addr", asked)
 	}
+	d.hostWarning.Do(d.warnOfOtherHost)
 	d.log.Info("serving",
 		"addr", d.addr, "web", url, "id", d.id, "cluster", d.cluster, "version", version.Version, "try", d.example())
 }
