@@ -122,6 +122,7 @@ func TestClusterIsFounded(t *testing.T) {
 	a.Send(b.peer(), []byte("two"))
 	b.awaitGot("A/K two")
 	assert.Equal(t, 0, len(b.lost))
+	a.awaitLog(`level=DEBUG msg="link down" to=` + b.addr() + ` cause="the cluster has another id now"`) // nobody's concern
 }
 
 // A process that changes over to another cluster takes nothing more from the one

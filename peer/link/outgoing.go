@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -318,7 +319,11 @@ func (o *outgoing) down(err error) {
 		return
 	}
 	o.told[kind] = true
-	o.t.config.Logger.Info("link down", "to", o.addr, "cause", err)
+	level := slog.LevelInfo
+	if errors.Is(err, errRenamed) {
+		level = slog.LevelDebug // whoever joins a cluster dials anew
+	}
+	o.t.config.Logger.Log(o.t.ctx, level, "link down", "to", o.addr, "cause", err)
 }
 
 // pause waits, unless there is a reason to look anew.
