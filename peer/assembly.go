@@ -208,6 +208,16 @@ func (a *Assembly) Failed(addr string, cause error) {
 	}
 }
 
+// met returns who is at the addresses of the list, as far as that is known.
+func (a *Assembly) met() (present []Voter) {
+	for _, l := range a.listed {
+		if l.id != "" {
+			present = append(present, Voter{l.id, l.addr})
+		}
+	}
+	return present
+}
+
 func (a *Assembly) at(addr string) *listed {
 	k := slices.IndexFunc(a.listed, func(l listed) bool { return l.addr == addr })
 	if k < 0 {

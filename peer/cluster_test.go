@@ -240,3 +240,31 @@ func writeEach(n *Node, writer, times int) {
 		<-answer
 	}
 }
+
+// Whoever speaks to a process that assembles is forgotten after a while, however many come.
+func TestStrangersOfAnAssemblyAreForgotten(t *testing.T) {
+	listeners, addrs := listen(t, 3)
+	n := startAt(t, listeners[0], addrs, io.Discard)
+	known := make(chan int)
+	come := func(first int) {
+		n.order(func() {
+			for k := range 2 * maxStrangers {
+				n.stage.receive(link.Remote{ID: fmt.Sprint("X", first+k), Addr: "127.0.0.1:1"}, Received{})
+			}
+			n.tick()
+			known <- len(n.mail.addrs)
+		})
+	}
+	go come(0)
+	assert.Equal(t, maxStrangers+1, <-known) // and itself
+	n.order(func() {
+		for id := range n.mail.heard {
+			n.mail.heard[id] = time.Now().Add(-2 * strangerFor)
+		}
+		n.stage.receive(link.Remote{ID: "Y", Addr: "127.0.0.1:1"}, Received{})
+		n.mail.changed = true
+		n.tick()
+	})
+	go n.order(func() { known <- len(n.mail.addrs) })
+	assert.Equal(t, 1, <-known)
+}

@@ -159,7 +159,12 @@ func (n *Node) assemble() error {
 // tick also dials whoever speaks to us and is not listed: it may have to be told that its list is another one.
 func (s *assembling) tick(now time.Duration) {
 	if s.node.mail.changed {
-		s.node.want(s.node.config.Attach, s.node.mail.strangers()...)
+		with := s.node.mail.strangers()
+		s.node.want(s.node.config.Attach, with...)
+		for _, v := range s.assembly.met() {
+			with = append(with, link.Peer{ID: v.ID, Addr: v.Addr})
+		}
+		s.node.mail.knowOnly(with)
 	}
 	s.assembly.Tick(now)
 }
@@ -179,7 +184,6 @@ func (s *assembling) unreachable(addr string, err error) {
 }
 
 func (s *assembling) receive(from link.Remote, r Received) {
-	s.node.mail.know(from)
 	s.node.mail.hear(from)
 	for _, note := range r.Notes {
 		s.assembly.Take(note)
