@@ -26,8 +26,8 @@ test: deps lint proto-fresh ## install what tests need, then run every check and
 	$(GO) test -timeout $(PATIENCE) ./...
 	$(GO) test -race -short ./...
 	@$(MAKE) --no-print-directory sim
-	@echo "fresh seeds, which are looked through and decide nothing:"; $(MAKE) --no-print-directory sim FIRST=0 || \
-		echo "they have found something: replay it with make sim SEED=n, mend it, and keep the seed in internal/sim/sim_test.go"
+	@$(MAKE) --no-print-directory sim FIRST=0 || \
+		{ echo "fresh seeds have found something: replay it with make sim SEED=n, mend it, and keep the seed in internal/sim/sim_test.go"; exit 1; }
 
 race: ## run every test under the race detector
 	$(GO) test -timeout $(PATIENCE) -race ./...

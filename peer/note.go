@@ -99,6 +99,16 @@ const (
 	assembleKinds
 )
 
+var assembleNames = [assembleKinds]string{"?", "Prepare", "Promise", "Accept", "Accepted", "Member", "Greet", "Greeted"}
+
+// String returns the kind's name, or "?" for a number that is none.
+func (k AssembleKind) String() string {
+	if k >= assembleKinds {
+		k = 0
+	}
+	return assembleNames[k]
+}
+
 // Limits of notes.
 const (
 	MaxForward   = 16      // mutations in a Forward

@@ -312,7 +312,21 @@ func noteString(n *peer.Note) string {
 	case peer.PartOf:
 		s += fmt.Sprintf(" %d, rev %d: files %d to %d of %d", n.Part.Snapshot.Instance, n.Part.Rev, n.Part.Offset, n.Part.Offset+len(n.Part.Content), n.Part.Files)
 	case peer.Assembling:
-		s += fmt.Sprintf(" %+v", *n.Assemble)
+		s += " " + assembleString(n.Assemble)
+	}
+	return s
+}
+
+func assembleString(m *peer.Assemble) string {
+	s := fmt.Sprintf("%v of %s", m.Kind, m.Addr)
+	if m.Ballot > 0 {
+		s += fmt.Sprintf(" ballot %d", m.Ballot)
+	}
+	if m.Value != nil {
+		s += fmt.Sprintf(" %+v, accepted at %d", *m.Value, m.Accepted)
+	}
+	if m.Kind == peer.AssembleMember {
+		s += " in " + m.Cluster
 	}
 	return s
 }
