@@ -10,8 +10,20 @@ founders=${founders-3}        # hosts 1 to this are in everybody's -a
 flags=${flags--w false -timeout 3 -hist 100000}
 patience=${patience-60}       # seconds after which something will never happen
 
-# The hosts to ask: all that were started.
-export DOOZER_URI=${DOOZER_URI-}
+# What the environment says is of another cluster, which drills must leave alone. Nobody is asked before somebody is known.
+unset DOOZER_BOOT_URI DOOZER_RWSECRET DOOZER_ROSECRET
+export DOOZER_URI='doozer:?'
+
+# known N... are hosts that doozer asks from now on.
+known() {
+	local n
+	for n; do
+		case "$DOOZER_URI&" in
+		*"&ca=$(addr "$n")&"*) ;;
+		*) DOOZER_URI="$DOOZER_URI&ca=$(addr "$n")" ;;
+		esac
+	done
+}
 
 # hosts N makes hosts 1 to N, connected by a bridge. This machine has the address $net.254 on it.
 hosts() {
@@ -30,11 +42,16 @@ hosts() {
 	done
 }
 
-# nohosts N takes them away again.
+# nohosts N takes them away again, and forgets them. A namespace lives on while a process is in it, so its wire is taken first.
 nohosts() {
 	[ -n "$yard" ] || return 0
 	local n
-	for n in $(seq "$1"); do ip netns del "$yard$n"; done
+	for n in $(seq "$1"); do
+		ip link del "$yard$n"
+		ip netns del "$yard$n"
+		rm -f "$dir/pid.$n"
+	done
+	DOOZER_URI='doozer:?'
 	ip link del "${yard}0"
 }
 
@@ -68,11 +85,7 @@ run() {
 	stat -c %s "$dir/log.$n" >"$dir/from.$n"
 	$(host "$n") doozerd -l "$(addr "$n")" $flags "$@" >>"$dir/log.$n" 2>&1 </dev/null &
 	echo $! >"$dir/pid.$n"
-	case $DOOZER_URI in
-	*"ca=$(addr "$n")"*) ;;
-	'') DOOZER_URI="doozer:?ca=$(addr "$n")" ;;
-	*) DOOZER_URI="$DOOZER_URI&ca=$(addr "$n")" ;;
-	esac
+	known "$n"
 }
 
 # serving N... returns when these say that they serve.
@@ -158,9 +171,15 @@ heal() {
 # rough N...: of what these hosts send, 30 % get lost and the rest arrives up to 200 ms late. smooth N... ends it.
 rough() {
 	local n
-	for n; do on "$n" tc qdisc add dev eth0 root netem delay 100ms 100ms loss 30%; done
+	for n; do
+		on "$n" tc qdisc add dev eth0 root netem delay 100ms 100ms loss 30% ||
+			{ echo "host $n is not rough, so this is no drill: its kernel needs the module sch_netem" >&2; return 1; }
+	done
 }
 smooth() {
 	local n
 	for n; do on "$n" tc qdisc del dev eth0 root; done
 }
+
+# Read again, this knows the hosts that were started before.
+known $(ls "$dir" | sed -n 's/^pid\.//p' | sort -n)

@@ -101,7 +101,7 @@ func (c *Cluster) Sh(script string) (string, error) {
 	cmd.Dir = c.dir
 	cmd.Env = append(append(e2e.Environ(), c.Env...),
 		"net="+c.net, "yard="+c.yard, "dir="+c.dir, fmt.Sprint("founders=", c.Founders),
-		"DOOZER_URI="+c.uri(), "GORACE=atexit_sleep_ms=0",
+		"GORACE=atexit_sleep_ms=0",
 		"PATH="+filepath.Dir(c.bins.Doozerd)+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	if c.Flags != "" {
 		cmd.Env = append(cmd.Env, "flags="+c.Flags)
@@ -114,20 +114,6 @@ func (c *Cluster) Sh(script string) (string, error) {
 		err = fmt.Errorf("%w of\n%s\n%s", err, script, said.String())
 	}
 	return out.String(), err
-}
-
-// uri names the hosts on which a node was started.
-func (c *Cluster) uri() string {
-	var addrs []string
-	for n := 1; n <= c.Hosts; n++ {
-		if _, err := os.Stat(c.file("pid", n)); err == nil {
-			addrs = append(addrs, "ca="+c.Addr(n))
-		}
-	}
-	if addrs == nil {
-		return ""
-	}
-	return "doozer:?" + strings.Join(addrs, "&")
 }
 
 func (c *Cluster) file(kind string, n int) string {

@@ -14,8 +14,12 @@ import (
 
 // kernelIsRough reports whether the kernel has netem, which the words rough and smooth use.
 func kernelIsRough() bool {
-	c := &Cluster{yard: "netem-", net: "10.77.251", dir: os.TempDir()}
-	var err error
+	dir, err := os.MkdirTemp("", "doozer-netem-")
+	if err != nil {
+		return false
+	}
+	defer os.RemoveAll(dir)
+	c := &Cluster{yard: "netem-", net: "10.77.251", dir: dir}
 	if c.words, err = wordsFile(); err != nil {
 		return false
 	}
