@@ -163,27 +163,3 @@ func TestJoiningAHundredThousandFilesUnderLoad(t *testing.T) {
 	w.progress(t)
 	w.end(t, 1, 2, 3, 4)
 }
-
-// The survivor of a lost majority escapes with all that was acknowledged: host 2 dies first, so that every write after that
-// needs host 1. Who comes back joins it.
-func TestEscapeFromALostMajority(t *testing.T) {
-	t.Parallel()
-	c := newCluster(t, Options{Hosts: 3, Flags: testFlags})
-	c.sh(t, "start 1 2 3; for n in 1 2 3; do eventually voter $n; done")
-	w := c.work(t, 3)
-	c.sh(t, `
-		! ask 1 escape $(ask 1 self) 2>$dir/said
-		grep "a majority of the voters answers" $dir/said
-		kill -9 $(pid 2)
-		ask 1 set /escape/before -1 <<<"with host 3"
-		kill -9 $(pid 3)
-		from 1 eventually ask 1 escape $(ask 1 self) 2>/dev/null
-		ask 1 set /escape/after -1 <<<alone
-		[ "$(ask 1 get /escape/before)" = "with host 3" ]
-		start 2 3
-		for n in 2 3; do from 1 eventually voter $n; done
-		from 1 eventually voters 3
-		from 1 eventually ask 1 status >&2`)
-	w.progress(t)
-	w.end(t, 1, 2, 3)
-}

@@ -1,9 +1,9 @@
 package cluster
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -33,6 +33,7 @@ var drills = []struct {
 	{name: "rough", title: "A network that loses and delays", hosts: 3, wires: true, rough: true},
 	{name: "rolling restart", title: "A new release, host by host", hosts: 3},
 	{name: "majority lost", title: "Most hosts die at once", hosts: 3, flags: "-write-timeout 2", fatal: true},
+	{name: "escape", title: "The survivor escapes", hosts: 3},
 	{name: "all end", title: "All hosts are asked to end at once", hosts: 3, fatal: true},
 }
 
@@ -85,17 +86,34 @@ func upTo(n int) (hosts []int) {
 // drillScripts returns the scripts of the document by their headings.
 func drillScripts(t *testing.T) map[string]string {
 	t.Helper()
-	words, err := wordsFile()
-	assert.Equal(t, nil, err)
-	text, err := os.ReadFile(filepath.Join(filepath.Dir(words), "firedrill.md"))
-	assert.Equal(t, nil, err)
 	scripts := map[string]string{}
-	for _, section := range strings.Split(string(text), "\n## ")[1:] {
+	for _, section := range strings.Split(readDoc(t, "firedrill.md"), "\n## ")[1:] {
 		title, body, _ := strings.Cut(section, "\n")
 		if _, script, ok := strings.Cut(body, "```sh\n"); ok {
 			scripts[title], _, _ = strings.Cut(script, "```")
 		}
 	}
-	assert.T(t, len(scripts) > 0, fmt.Sprint("no drills in ", words))
+	assert.T(t, len(scripts) > 0, "no drills in doc/firedrill.md")
 	return scripts
+}
+
+// readDoc returns a document beside the words.
+func readDoc(t *testing.T, name string) string {
+	t.Helper()
+	words, err := wordsFile()
+	assert.Equal(t, nil, err)
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(words), name))
+	assert.Equal(t, nil, err)
+	return string(text)
+}
+
+// TestStatusIsDocumented: every field of status -json is in doc/cluster.md.
+func TestStatusIsDocumented(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, Options{Hosts: 1, Flags: testFlags})
+	status := c.sh(t, "start 1; ask 1 status -json")
+	text := readDoc(t, "cluster.md")
+	for _, field := range regexp.MustCompile(`"(\w+)":`).FindAllStringSubmatch(status, -1) {
+		assert.T(t, strings.Contains(text, "`"+field[1]+"`"), "not in doc/cluster.md: "+field[1])
+	}
 }
