@@ -51,7 +51,7 @@ func TestDrill(t *testing.T) {
 			}
 			t.Parallel()
 			c := newCluster(t, Options{Hosts: d.hosts, Flags: testFlags + " " + d.flags, Rough: d.rough})
-			c.sh(t, "start $(seq $founders); for n in $(seq $founders); do eventually voter $n; done; doozer set /drill/before -1 <<<before")
+			c.sh(t, "start $(seq $founders); for n in $(seq $founders); do eventually voter $n; done")
 			w := c.work(t, d.hosts)
 			c.sh(t, script)
 			if d.fatal {
