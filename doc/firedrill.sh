@@ -44,15 +44,13 @@ hosts() {
 
 # nohosts N takes them away again, and forgets them. A namespace lives on while a process is in it, so its wire is taken first.
 nohosts() {
-	[ -n "$yard" ] || return 0
 	local n
 	for n in $(seq "$1"); do
-		ip link del "$yard$n"
-		ip netns del "$yard$n"
 		rm -f "$dir/pid.$n"
+		[ -z "$yard" ] || { ip link del "$yard$n" && ip netns del "$yard$n"; }
 	done
 	DOOZER_URI='doozer:?'
-	ip link del "${yard}0"
+	[ -z "$yard" ] || ip link del "${yard}0"
 }
 
 # on N COMMAND... runs a command on host N. With real hosts: host() { echo ssh "host$1"; }

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -75,6 +76,7 @@ const (
 	yieldTime     = 3 * time.Second        // for which each process leaves the proposing to those before it
 	maxDoublings  = 4                      // of the time that a ballot gets, for slow networks
 	greetTime     = 10 * time.Second       // for which somebody who was met may keep its list to itself: a broken link is noticed before
+	quietTime     = 5 * time.Second        // for which nothing is said of somebody who does not answer
 	maxWarned     = 64                     // things that are warned of
 )
 
@@ -98,7 +100,8 @@ type listed struct {
 	id      string        // of the process there, "" while none is known
 	list    opinion       // of that process
 	since   time.Duration // when that was met
-	heard   time.Duration // when it said something last
+	owes    time.Duration // since when a promise is missing that we need of it; 0 is not
+	debtor  string        // the process that owes it; "" is not known
 	refused bool          // nobody listens there
 	missing time.Duration // since when it neither answers nor refuses
 	cause   error         // why; nil is not known
@@ -190,6 +193,9 @@ func (a *Assembly) there(l *listed, id string) {
 	if l.id != id {
 		l.id, l.list, l.since = id, unsaid, a.now
 		a.greetAt = a.now
+	}
+	if l.debtor != id {
+		l.debtor, l.owes = id, 0
 	}
 	l.refused, l.missing, l.cause = false, 0, nil
 }
@@ -314,7 +320,7 @@ func (a *Assembly) disputed() bool {
 
 // warn says once that an address keeps the cluster from being founded.
 func (a *Assembly) warn(l listed) {
-	if l.id == "" && l.missing == 0 || a.warned[l.addr] {
+	if l.missing == 0 || a.warned[l.addr] {
 		return
 	}
 	a.warned[l.addr] = true
@@ -407,7 +413,6 @@ func (a *Assembly) Take(n Note) {
 	l := a.at(m.Addr)
 	if l != nil {
 		a.there(l, n.From)
-		l.heard = a.now
 	}
 	if l == nil || m.List != a.list() {
 		a.disagree(l, n.From, m)
@@ -415,7 +420,7 @@ func (a *Assembly) Take(n Note) {
 	}
 	l.list = agrees
 	if m.Value != nil && !a.sound(m.Value) {
-		a.warnOnce(n.From, "another process proposes what no process of this list can found", "addr", m.Addr, "voters", m.Value.Voters)
+		a.tellOnce(slog.LevelError, n.From, "another process proposes what no process of this list can found", "addr", m.Addr, "voters", m.Value.Voters)
 		return
 	}
 	if handle := assembleHandlers[m.Kind]; handle != nil {
@@ -443,15 +448,15 @@ func (a *Assembly) disagree(l *listed, from string, m *Assemble) {
 	if m.Kind == AssembleGreet {
 		a.onGreet(from, m)
 	}
-	a.warnOnce(from, "another process was started with another list of addresses: no cluster can be founded with it",
+	a.tellOnce(slog.LevelError, from, "another process was started with another list of addresses: no cluster can be founded with it",
 		"addr", m.Addr, "its", m.List, "ours", a.list())
 }
 
-// warnOnce says what is wrong with another process, unless something was said of it.
-func (a *Assembly) warnOnce(id, what string, args ...any) {
+// tellOnce logs what is wrong with another process, unless something was said of it.
+func (a *Assembly) tellOnce(level slog.Level, id, what string, args ...any) {
 	if !a.warned[id] && len(a.warned) < maxWarned {
 		a.warned[id] = true
-		a.config.Logger.Error(what, args...)
+		a.config.Logger.Log(context.Background(), level, what, args...)
 	}
 }
 
@@ -485,6 +490,7 @@ func (a *Assembly) giveWay(ballot uint64) {
 }
 
 func (a *Assembly) onPromise(_ string, m *Assemble) {
+	a.at(m.Addr).owes = 0
 	if m.Ballot == a.ballot && a.value == nil {
 		a.promise(m.Addr, ballotValue{m.Accepted, m.Value})
 	}
@@ -551,18 +557,36 @@ func (a *Assembly) choose() *Founding {
 	return f
 }
 
-// awaited reports whether somebody has not promised, and is out of reach or quiet only since a while ago: it may have learned what
-// those who promised have forgotten, since they were restarted.
+// awaited reports whether somebody owes us a promise, and that not for long: it may have learned what those who promised have forgotten, since
+// they were restarted. That it says something else proves nothing: it may not hear us.
 func (a *Assembly) awaited() bool {
-	for _, l := range a.listed {
-		_, promised := a.promises[l.addr]
-		quiet := l.id != "" && l.list == agrees && a.now-l.heard < a.config.Patience
-		if !promised && (quiet || a.outOfReach(l)) {
-			a.warn(l)
-			return true
+	awaited := false
+	for i := range a.listed {
+		l := &a.listed[i]
+		if _, promised := a.promises[l.addr]; promised || l.refused || l.id == "" && !a.outOfReach(*l) {
+			continue
+		}
+		if l.owes == 0 {
+			l.owes = max(a.now, 1)
+		}
+		if a.now-l.owes < a.config.Patience {
+			a.warnQuiet(l)
+			awaited = true
 		}
 	}
-	return false
+	return awaited
+}
+
+// warnQuiet says once that somebody who owes us a promise keeps the cluster from being founded.
+func (a *Assembly) warnQuiet(l *listed) {
+	if l.id == "" {
+		a.warn(*l)
+		return
+	}
+	if a.now-l.owes >= quietTime {
+		a.tellOnce(slog.LevelWarn, l.id, "a process of the list is there and does not answer: it may be in a cluster that was founded before, so no new one is",
+			"addr", l.addr, "id", l.id, "for", a.config.Patience)
+	}
 }
 
 // ended reports whether some voter of f is gone, and all others have promised us this ballot, so that they have not learned it, and are

@@ -442,6 +442,41 @@ func TestWhoIsQuietIsWaitedFor(t *testing.T) {
 	}
 }
 
+// Who says something and does not answer may not hear us: it is waited for as one that says nothing, and no longer.
+func TestWhoDoesNotHearUsIsWaitedForNoLonger(t *testing.T) {
+	m := newMeeting(t)
+	for n := 0; m.raw < 2*time.Minute; n++ {
+		m.Tick(m.raw + hallTurn)
+		m.says("e:1", Assemble{Kind: AssembleGreet})
+		if n%100 == 0 {
+			m.Failed("e:1", io.ErrUnexpectedEOF)
+		}
+		for _, note := range m.Ready() {
+			switch {
+			case note.To == "E":
+			case note.Assemble.Kind == AssemblePrepare:
+				m.says(strings.ToLower(note.To)+":1", Assemble{Kind: AssemblePromise, Ballot: note.Assemble.Ballot})
+			case note.Assemble.Kind == AssembleAccept:
+				assert.T(t, m.raw > m.config.Patience, m.raw)
+				return
+			}
+		}
+	}
+	t.Fatal("nothing is founded")
+}
+
+// Who was met and then stands still has not said what its list is, and may have learned a founding all the same.
+func TestWhoWasMetAndStandsStillIsWaitedFor(t *testing.T) {
+	m := newMeeting(t)
+	m.Met("b:1", "NEW", "")
+	ballot := m.until(AssemblePrepare).Ballot
+	for _, addr := range []string{"c:1", "d:1", "e:1"} {
+		m.says(addr, Assemble{Kind: AssemblePromise, Ballot: ballot})
+	}
+	assert.Equal(t, (*Assemble)(nil), m.until(AssembleAccept))
+	assert.T(t, m.raw < m.config.Patience && m.raw > 2*greetTime, m.raw)
+}
+
 // A founding that somebody has accepted may have been learned by those who are out of reach, however long that lasts. Where nobody listens any
 // more, it has ended.
 func TestAcceptedFoundingOfThoseOutOfReachStands(t *testing.T) {

@@ -3,6 +3,7 @@ package peer
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/ha/doozerd/consensus"
@@ -101,7 +102,7 @@ func (m *mail) knowOnly(peers []link.Peer) {
 // hear notes who speaks to us, so that it can be answered.
 func (m *mail) hear(r link.Remote) {
 	if _, known := m.heard[r.ID]; !known {
-		if len(m.heard) >= maxStrangers {
+		if m.forgetStrangers(); len(m.heard) >= maxStrangers {
 			return
 		}
 		m.changed = true
@@ -112,14 +113,16 @@ func (m *mail) hear(r link.Remote) {
 	m.heard[r.ID] = time.Now()
 }
 
+// forgetStrangers forgets who was not heard lately.
+func (m *mail) forgetStrangers() {
+	maps.DeleteFunc(m.heard, func(_ string, at time.Time) bool { return time.Since(at) > strangerFor })
+}
+
 // strangers returns who was heard lately.
 func (m *mail) strangers() (peers []link.Peer) {
 	m.changed = false
-	for id, at := range m.heard {
-		if time.Since(at) > strangerFor {
-			delete(m.heard, id)
-			continue
-		}
+	m.forgetStrangers()
+	for id := range m.heard {
 		peers = append(peers, link.Peer{ID: id, Addr: m.addrs[id]})
 	}
 	return peers

@@ -2,6 +2,9 @@ package sim
 
 import (
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/bmizerany/assert"
@@ -120,6 +123,20 @@ func BenchmarkSeeds(b *testing.B) {
 	for k := range b.N {
 		if r := Run(uint64(k)+1, nil); r.Err != nil {
 			b.Fatalf("seed %d: %v", k+1, r.Err)
+		}
+	}
+}
+
+// A drill that is planned for no seed shows nothing.
+func TestEveryDrillIsPlanned(t *testing.T) {
+	const seeds = 20_000
+	planned := map[string]bool{}
+	for seed := range uint64(seeds) {
+		planned[newWorld(seed, nil).plan.drill] = true
+	}
+	for _, drills := range []iter.Seq[string]{maps.Keys(aimedDrills), maps.Keys(foundingDrills), slices.Values(memberDrills)} {
+		for drill := range drills {
+			assert.T(t, planned[drill], drill)
 		}
 	}
 }

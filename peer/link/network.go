@@ -25,8 +25,8 @@ func dialTCP(ctx context.Context, addr string) (net.Conn, error) {
 	return dialBy(ctx, &net.Dialer{KeepAliveConfig: keepAlive}, addr)
 }
 
-// dialBy connects to addr. The error is syscall.ECONNREFUSED only if all addresses of that name refuse: a dialer returns
-// the error that came first, and the process may listen at another one that is out of reach.
+// dialBy connects to addr. The error is syscall.ECONNREFUSED only if all addresses of that name refuse, but for those of a kind that this host
+// has not: a dialer returns the error that came first, and the process may listen at another one that is out of reach.
 func dialBy(ctx context.Context, d *net.Dialer, addr string) (net.Conn, error) {
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if !errors.Is(err, syscall.ECONNREFUSED) {
@@ -36,12 +36,20 @@ func dialBy(ctx context.Context, d *net.Dialer, addr string) (net.Conn, error) {
 	if unresolved != nil {
 		return nil, unresolved
 	}
+	if len(all) == 1 {
+		return nil, err
+	}
 	for _, one := range all {
-		if conn, err := d.DialContext(ctx, "tcp", one); !errors.Is(err, syscall.ECONNREFUSED) {
+		if conn, err := d.DialContext(ctx, "tcp", one); !errors.Is(err, syscall.ECONNREFUSED) && !isForeign(one, err) {
 			return conn, err
 		}
 	}
 	return nil, err
+}
+
+// isForeign reports whether addr could not be dialled because this host has no IPv6.
+func isForeign(addr string, err error) bool {
+	return addr[0] == '[' && (errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT))
 }
 
 // resolve returns the addresses that addr may mean, each with its port.

@@ -38,6 +38,22 @@ func TestNobodyIsSaidOnlyIfAllAddressesRefuse(t *testing.T) {
 	}
 }
 
+// An address of a kind that this host has not is none that somebody listens at.
+func TestForeignAddresses(t *testing.T) {
+	for _, test := range []struct {
+		addr    string
+		err     error
+		foreign bool
+	}{
+		{"[2001:db8::1]:8046", syscall.ENETUNREACH, true},
+		{"[2001:db8::1]:8046", syscall.EADDRNOTAVAIL, true},
+		{"[2001:db8::1]:8046", syscall.ETIMEDOUT, false},
+		{"192.0.2.1:8046", syscall.ENETUNREACH, false},
+	} {
+		assert.Equal(t, test.foreign, isForeign(test.addr, test.err), test)
+	}
+}
+
 // namer knows each name as 127.0.0.1 and 127.0.0.9.
 func namer(t *testing.T) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
