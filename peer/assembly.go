@@ -114,6 +114,7 @@ const (
 	unsaid opinion = iota
 	agrees
 	differs
+	hasNone // it only attaches, and founds nothing
 )
 
 // ballotValue is what was accepted at a ballot; ballot 0 is nothing.
@@ -414,6 +415,10 @@ func (a *Assembly) Take(n Note) {
 	if l != nil {
 		a.there(l, n.From)
 	}
+	if l != nil && m.List == "" {
+		l.list = hasNone
+		return
+	}
 	if l == nil || m.List != a.list() {
 		a.disagree(l, n.From, m)
 		return
@@ -563,7 +568,7 @@ func (a *Assembly) awaited() bool {
 	awaited := false
 	for i := range a.listed {
 		l := &a.listed[i]
-		if _, promised := a.promises[l.addr]; promised || l.refused || l.id == "" && !a.outOfReach(*l) {
+		if _, promised := a.promises[l.addr]; promised || l.refused || l.list == hasNone || l.id == "" && !a.outOfReach(*l) {
 			continue
 		}
 		if l.owes == 0 {

@@ -38,7 +38,7 @@ type attendee struct {
 	assembly *Assembly
 	cluster  string // once it is a member
 	value    *Founding
-	silent   bool // it is met, and says nothing
+	listless bool // it only attaches
 }
 
 type letter struct {
@@ -85,7 +85,9 @@ func (h *hall) turn() {
 		switch p := h.at[l.addr]; {
 		case l.at > h.now:
 			h.mail = append(h.mail, l)
-		case p == nil || p.silent || h.mute[l.addr]:
+		case p == nil || h.mute[l.addr]:
+		case p.listless:
+			h.post(p.addr, l.note.Assemble.Addr, Note{Kind: Assembling, From: p.id, To: l.note.From, Assemble: &Assemble{Kind: AssembleGreeted, Addr: p.addr}})
 		case p.cluster == "":
 			p.assembly.Take(l.note)
 			h.noteAccepted(p)
@@ -94,7 +96,7 @@ func (h *hall) turn() {
 		}
 	}
 	for _, addr := range h.addrs {
-		if p := h.at[addr]; p != nil && !p.silent && p.cluster == "" {
+		if p := h.at[addr]; p != nil && !p.listless && p.cluster == "" {
 			h.act(p)
 		}
 	}
@@ -308,7 +310,7 @@ func TestProcessWithoutAList(t *testing.T) {
 	h := newHall(t, 1, 3)
 	h.start(h.addrs[0])
 	h.start(h.addrs[1])
-	h.start(h.addrs[2]).silent = true
+	h.start(h.addrs[2]).listless = true
 	assert.T(t, h.until(20*time.Second, func() bool { return h.at[h.addrs[0]].cluster != "" && h.at[h.addrs[1]].cluster != "" }))
 }
 

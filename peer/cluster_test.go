@@ -267,3 +267,16 @@ func TestStrangersOfAnAssemblyAreForgotten(t *testing.T) {
 	go n.order(func() { known <- len(n.mail.addrs) })
 	assert.Equal(t, 2, <-known) // itself and Y
 }
+
+// A node that only attaches is at an address of the list that others found a cluster by: it keeps them waiting no longer than it takes to say so.
+func TestWhoOnlyAttachesHoldsUpNoFounding(t *testing.T) {
+	listeners, addrs := listen(t, 3)
+	nodes := []*Node{startAt(t, listeners[0], addrs, io.Discard), startAt(t, listeners[1], addrs, io.Discard), startAt(t, listeners[2], addrs[:2], io.Discard)}
+	for _, n := range nodes {
+		select {
+		case <-n.Joined():
+		case <-time.After(DefaultPatience / 2):
+			t.Fatal("no cluster")
+		}
+	}
+}

@@ -73,7 +73,7 @@ type File struct {
 type Assemble struct {
 	Kind     AssembleKind
 	Addr     string // of the sender
-	List     string // the sender's list of addresses
+	List     string // the sender's list of addresses; "" is none: it only attaches to others
 	Ballot   uint64
 	Accepted uint64    // AssemblePromise: the ballot at which Value was accepted; 0 is none
 	Value    *Founding // AssembleAccept, AssemblePromise

@@ -112,6 +112,17 @@ func (s *seeking) met(addr string, other link.Remote) {
 	s.early = true
 }
 
+// receive tells those who greet us, since we are at an address of their list, that we have none: we found nothing.
+func (s *seeking) receive(from link.Remote, r Received) {
+	s.node.mail.hear(from)
+	for _, note := range r.Notes {
+		if note.Kind == Assembling && note.Assemble.Kind == AssembleGreet {
+			answer := Assemble{Kind: AssembleGreeted, Addr: s.node.config.Addr}
+			s.node.mail.note(Note{Kind: Assembling, From: s.node.config.ID, To: note.From, Assemble: &answer})
+		}
+	}
+}
+
 // unreachable gives up when every address has failed. Where a member was found before, it takes longer.
 func (s *seeking) unreachable(addr string, err error) {
 	s.failed[addr] = err
