@@ -196,6 +196,7 @@ func (c *Core) keepRegistered(v *view) {
 	if c.founding != nil || c.leaving.on && !v.voter {
 		return
 	}
+	c.leaving.unseen = !isRegistered(v.tree, c.config.ID)
 	for _, f := range registration(c.config) {
 		if revOf(v.tree, f.path) == store.Missing {
 			c.request(f.create())

@@ -1,14 +1,13 @@
 package peer
 
-import (
-	"slices"
-)
+import "slices"
 
 // leaving is how a node that is asked to stop takes its leave.
 type leaving struct {
-	on    bool
-	done  bool
-	until uint64 // the last instance that it rules, once it is no voter any more
+	on     bool
+	done   bool
+	until  uint64 // the last instance that it rules, once it is no voter any more
+	unseen bool   // it has asked to be registered, and does not see it yet
 }
 
 // Leave begins to hand over: the slot first, so that the others need not miss us; then the registration. The last voter
@@ -37,7 +36,9 @@ func (c *Core) leave(v *view) {
 	case named: // a registration of ours that is still under way would make us a voter again
 		c.emptySlot(slot)
 	case isRegistered(v.tree, c.config.ID):
+		l.unseen = false
 		c.unregister(v, c.config.ID)
+	case l.unseen: // others may have made us a voter since
 	default:
 		l.done = true
 	}

@@ -704,3 +704,21 @@ func TestStatusTellsOfNonsenseInSlots(t *testing.T) {
 		`slot /ctl/cal/3 names "NONSENSE-xxxxxxxxxxxxxxx", which is no member: empty or delete it`,
 	}, a.Status().Trouble)
 }
+
+// Who was only started may be a voter before it knows: it replaces a process at its address.
+func TestWhoDoesNotKnowWhatBecameOfItsRegistrationDoesNotLeave(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.kill("C")
+	r.join("X", "10.0.0.3:1", "A")
+	a, x := r.cores["A"], r.cores["X"]
+	r.until("X is registered", 5*time.Second, func() bool { return isRegistered(a.store.Snapshot(), "X") })
+	r.cut["X"] = true
+	r.until("the others have made it a voter", 5*time.Second, func() bool { return slices.Contains(a.roster.voters, "X") })
+	assert.T(t, !isRegistered(x.store.Snapshot(), "X"))
+	x.Leave()
+	r.run(2 * time.Second)
+	assert.T(t, !x.Left())
+	r.cut["X"] = false
+	r.until("X has left", 5*time.Second, x.Left)
+	assert.Equal(t, []string{"A", "B"}, r.cores["A"].roster.voters)
+}
