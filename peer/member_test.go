@@ -12,6 +12,7 @@ import (
 
 	"github.com/bmizerany/assert"
 
+	"github.com/ha/doozerd/consensus"
 	"github.com/ha/doozerd/store"
 )
 
@@ -715,6 +716,9 @@ func TestWhoDoesNotKnowWhatBecameOfItsRegistrationDoesNotLeave(t *testing.T) {
 	r.cut["X"] = true
 	r.until("the others have made it a voter", 5*time.Second, func() bool { return slices.Contains(a.roster.voters, "X") })
 	assert.T(t, !isRegistered(x.store.Snapshot(), "X"))
+	for _, id := range []string{"A", "B"} { // all that X knows of is applied by a majority
+		x.Step(consensus.Message{Kind: consensus.Status, From: id, To: "X", Applied: x.leaving.until, Sent: r.now})
+	}
 	x.Leave()
 	r.run(2 * time.Second)
 	assert.T(t, !x.Left())
