@@ -23,7 +23,7 @@ import (
 //     and another may be proposed in its place. Gone is who was replaced, or where nobody listens; not who is out of reach.
 //   - Who has learned it is a member, and says so to everybody who asks. So nobody proposes anything before each listed
 //     address has answered, or has refused the connection, or was out of reach for long: it may be a member with the data. And
-//     nobody proposes a new founding before each has promised, has refused, or was out of reach or silent for long.
+//     nobody proposes a new founding before each has promised, has refused, or has owed its promise for long. Who only attaches owes none.
 //
 // Each says what its list is to whom it meets. Where one that is listed has another list, nobody who has met it proposes:
 // a majority of the one list need not know of a majority of the other.
