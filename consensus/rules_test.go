@@ -398,6 +398,20 @@ func TestVotersAreThoseThatStand(t *testing.T) {
 	assert.Equal(t, []string{"a", "d"}, e.Voters())
 }
 
+// What a voter that was demoted has not suggested yet, it answers at once, though some of its own instances are still to come.
+func TestDemotedVoterSuggestsNothingMore(t *testing.T) {
+	e := lone(t)
+	skipAll(e, 1)
+	e.Ready()
+	assert.Equal(t, nil, e.Propose(1, []byte("x")))
+	e.Applied(1, []string{"b", "c"})
+	r := e.Ready()
+	assert.Equal(t, []Failure{{1, ErrReadOnly}}, r.Failures)
+	for _, m := range r.Messages {
+		assert.T(t, m.Kind != Suggest, m)
+	}
+}
+
 func TestUpstreamIsWhomAnObserverListensTo(t *testing.T) {
 	voter := lone(t)
 	voter.Tick(delay)
