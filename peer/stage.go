@@ -32,7 +32,6 @@ type idle struct{ node *Node }
 
 func (i idle) propose(p proposal)          { i.node.queue.release(p.answer(store.Event{}, ErrReadOnly)) }
 func (i idle) nextTick() time.Duration     { return min(i.node.config.FillDelay/4, assembleAgain/2) }
-func (idle) receive(link.Remote, Received) {}
 func (idle) lost(string)                   {}
 func (idle) leave(done func())             { done() }
 func (idle) escape() error                 { return ErrReadOnly }
