@@ -30,13 +30,13 @@ type stage interface {
 // idle is a stage's answers before there is a cluster.
 type idle struct{ node *Node }
 
-func (i idle) propose(p proposal)          { i.node.queue.release(p.answer(store.Event{}, ErrReadOnly)) }
-func (i idle) nextTick() time.Duration     { return min(i.node.config.FillDelay/4, assembleAgain/2) }
-func (idle) lost(string)                   {}
-func (idle) leave(done func())             { done() }
-func (idle) escape() error                 { return ErrReadOnly }
-func (i idle) status() *Status             { return i.node.Status() }
-func (idle) abandon()                      {}
+func (i idle) propose(p proposal)      { i.node.queue.release(p.answer(store.Event{}, ErrReadOnly)) }
+func (i idle) nextTick() time.Duration { return min(i.node.config.FillDelay/4, assembleAgain/2) }
+func (idle) lost(string)               {}
+func (idle) leave(done func())         { done() }
+func (idle) escape() error             { return ErrReadOnly }
+func (i idle) status() *Status         { return i.node.Status() }
+func (idle) abandon()                  {}
 
 // Errors of a node that finds no cluster.
 var (
