@@ -118,13 +118,7 @@ type processesKey struct{}
 func setup(e *testscript.Env) error {
 	e.Setenv("hostname", hostname())
 	e.Setenv("version", version.Version)
-	all := make(processes)
-	e.Values[processesKey{}] = all
-	e.Defer(func() {
-		for _, p := range all {
-			p.kill()
-		}
-	})
+	e.Values[processesKey{}] = make(processes)
 	return nil
 }
 
@@ -203,6 +197,7 @@ func start(ts *testscript.TestScript, msg string, args []string) {
 	log, err := p.cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(p.cmd.Start())
+	ts.Defer(p.kill) // also if another takes its name
 	processesOf(ts)[args[0]] = p
 	p.awaitLine(ts, msg, args[0], log)
 }
