@@ -1,0 +1,66 @@
+package peer
+
+import (
+	"testing"
+	"time"
+
+	"github.com/bmizerany/assert"
+
+	"github.com/ha/doozerd/store"
+)
+
+func TestEscapeFromALostMajority(t *testing.T) {
+	r := founded(t, 3, 3)
+	assert.Equal(t, nil, r.set("B", "/x", "1"))
+	r.run(time.Second)
+	r.kill("A")
+	r.kill("B")
+	r.run(time.Second)
+	r.cores["C"].Escape("SECOND")
+	r.until("C takes writes alone", 5*time.Second, r.areVoters("C"))
+	assert.Equal(t, nil, r.set("C", "/y", "1"))
+	assert.Equal(t, "1", r.file("C", "/x"))
+	r.run(2 * time.Second)
+	tree := r.cores["C"].Store().Snapshot()
+	assert.Equal(t, 0, len(filesOf(tree, "A")))
+	assert.Equal(t, []string{"C"}, rosterOf(tree).voters)
+	r.join("D", "10.0.0.1:1", "C")
+	r.until("D has a free slot", 5*time.Second, r.areVoters("C", "D"))
+	r.check()
+}
+
+// A snapshot that was kept for others before the escape names the former voters: nobody may begin with it.
+func TestEscapeForgetsTheSnapshotsThatItKept(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.join("D", "10.0.0.4:1", "C")
+	r.run(100 * time.Millisecond)
+	for _, id := range []string{"A", "B", "D"} {
+		r.kill(id)
+	}
+	r.cores["C"].Escape("SECOND")
+	r.until("C takes writes alone", 5*time.Second, r.areVoters("C"))
+	r.join("E", "10.0.0.5:1", "C")
+	r.until("E is a voter", 5*time.Second, r.areVoters("C", "E"))
+	assert.Equal(t, uint64(0), r.cores["E"].Counters().Dropped)
+	r.check()
+}
+
+// After an escape all engines count the same voters, also where the survivor names another at once.
+func TestVotersAfterAnEscape(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.run(time.Second)
+	r.kill("A")
+	r.kill("B")
+	r.run(time.Second)
+	c := r.cores["C"]
+	c.Escape("SECOND")
+	r.until("the escape is over", 5*time.Second, func() bool { return r.areVoters("C")() && !c.escaping })
+	r.join("Y", "10.0.0.9:1", "C")
+	r.until("Y has its first snapshot", 5*time.Second, func() bool { return r.cores["Y"].engine != nil })
+	for _, m := range []store.Mutation{setting(nodePath("E", addrFile), "10.0.0.5:1"), setting(slotPath(0), "E")} { // in one batch
+		c.Propose(m.Append(nil), func(_ store.Event, err error) { assert.Equal(t, nil, err) })
+	}
+	r.run(time.Second)
+	assert.Equal(t, []string{"C", "E"}, c.engine.Voters())
+	assert.Equal(t, []string{"C", "E"}, r.cores["Y"].engine.Voters())
+}

@@ -1,0 +1,119 @@
+package peer
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/bmizerany/assert"
+
+	"github.com/ha/doozerd/consensus"
+	"github.com/ha/doozerd/store"
+)
+
+func TestLeavingVoterHandsOver(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.join("D", "10.0.0.4:1", "A")
+	r.run(time.Second)
+	r.cores["B"].Leave()
+	r.until("B may go", 5*time.Second, r.cores["B"].Left)
+	r.kill("B")
+	r.until("D has its place", 5*time.Second, r.areVoters("A", "C", "D"))
+	assert.Equal(t, 0, len(filesOf(r.cores["A"].Store().Snapshot(), "B")))
+	r.check()
+}
+
+func TestLeaveOneAfterTheOther(t *testing.T) {
+	r := founded(t, 3, 3)
+	assert.Equal(t, nil, r.set("A", "/x", "1"))
+	for _, id := range []string{"A", "B", "C"} {
+		r.cores[id].Leave()
+		r.until(id+" may go", 5*time.Second, r.cores[id].Left)
+		if id != "C" {
+			r.kill(id)
+		}
+	}
+	assert.Equal(t, []string{"C"}, r.voters())
+	assert.Equal(t, "1", r.file("C", "/x"))
+}
+
+// It may be that only it and those that are left, together, can find out what was decided.
+func TestLeavingVoterThatIsCutOffStays(t *testing.T) {
+	r := founded(t, 4, 4)
+	r.cores["A"].Leave()
+	r.until("A is no voter", 5*time.Second, func() bool { return !slices.Contains(r.cores["B"].engine.Voters(), "A") })
+	r.cut["A"] = true
+	for _, id := range []string{"B", "C", "D"} {
+		r.cores["A"].Lost(id) // whoever waits for a process that is cut off closes its links after a while
+	}
+	r.run(5 * time.Second)
+	assert.T(t, !r.cores["A"].Left())
+	r.cut["A"] = false
+	r.until("A may go", 5*time.Second, r.cores["A"].Left)
+}
+
+// A registration that is still under way would make a voter again of whoever left its name in a slot.
+func TestWhoLeavesLeavesNoNameInASlot(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.run(time.Second)
+	c := r.cores["C"]
+	assert.Equal(t, nil, r.write("A", store.Mutation{Op: store.Del, Path: nodePath("C", addrFile), Guard: store.Clobber}))
+	c.Leave()
+	r.until("C has left", 10*time.Second, c.Left)
+	assert.Equal(t, "", r.file("A", slotPath(2)))
+}
+
+// While its slot is being given back, a voter cannot know that it will not be needed.
+func TestWhoGivesItsSlotBackStaysUntilThatIsKnown(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.run(time.Second)
+	b := r.cores["B"]
+	b.Leave()
+	r.until("B gives its slot back", 10*time.Second, func() bool { _, giving := b.requests[slotPath(1)]; return giving })
+	r.cut["C"] = true // so that it takes a while
+	r.kill("A")
+	for range 100 {
+		r.turn()
+		if _, giving := b.requests[slotPath(1)]; giving && b.Left() {
+			t.Fatal("B has left")
+		}
+	}
+}
+
+func TestLeaveAllAtOnce(t *testing.T) {
+	for n := 1; n <= 5; n++ {
+		r := founded(t, n, n)
+		for _, id := range r.order {
+			r.cores[id].Leave()
+		}
+		r.until("all are gone", 3*time.Second, func() bool {
+			for _, id := range slices.Clone(r.order) {
+				if r.cores[id].Left() {
+					r.kill(id)
+				}
+			}
+			return len(r.order) == 0
+		})
+	}
+}
+
+// Who was only started may be a voter before it knows: it replaces a process at its address.
+func TestWhoDoesNotKnowWhatBecameOfItsRegistrationDoesNotLeave(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.kill("C")
+	r.join("X", "10.0.0.3:1", "A")
+	a, x := r.cores["A"], r.cores["X"]
+	r.until("X is registered", 5*time.Second, func() bool { return isRegistered(a.store.Snapshot(), "X") })
+	r.cut["X"] = true
+	r.until("the others have made it a voter", 5*time.Second, func() bool { return slices.Contains(a.roster.voters, "X") })
+	assert.T(t, !isRegistered(x.store.Snapshot(), "X"))
+	for _, id := range []string{"A", "B"} { // all that X knows of is applied by a majority
+		x.Step(consensus.Message{Kind: consensus.Status, From: id, To: "X", Applied: x.leaving.until, Sent: r.now})
+	}
+	x.Leave()
+	r.run(2 * time.Second)
+	assert.T(t, !x.Left())
+	r.cut["X"] = false
+	r.until("X has left", 5*time.Second, x.Left)
+	assert.Equal(t, []string{"A", "B"}, r.cores["A"].roster.voters)
+}
