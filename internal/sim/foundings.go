@@ -185,6 +185,9 @@ type bid struct {
 	outbid bool
 }
 
+// owedLater is how long after the first has begun to put its ballot it owes the second a promise: when the next ballot of that was promised.
+const owedLater = 4 * time.Second
+
 // longTry is which ballot of a process is the first that lasts for longer than anybody's patience.
 const longTry = 4
 
@@ -221,7 +224,7 @@ func (b *bid) hold(to string, post func()) {
 
 // nears lets what was held back arrive if the end of the patience is near.
 func (b *bid) nears() {
-	if b.outbid || b.w.now < b.since+assemblyPatience-time.Second {
+	if b.outbid || b.w.now < b.since+owedLater+assemblyPatience-time.Second {
 		return
 	}
 	b.outbid = true
