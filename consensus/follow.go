@@ -119,21 +119,34 @@ func (e *Engine) Upstream() string {
 // applied. A node that is about to stop needs to know.
 func (e *Engine) Linger() { e.lingers = true }
 
-// turnAway is after how many fill delays of silence, at most, an observer listens to another voter. Nothing is lost by that, but
-// one that does not is soon thought dead itself.
+// turnAway is after how many fill delays, at most, an observer listens to another voter if its own is silent, or hears no majority. Nothing is
+// lost by that, but one that does not is soon thought dead itself, and stays behind.
 const turnAway = 10
 
-// greetSource sends our Status to the voter we listen to; if that one is silent or does not stand any more, to the next.
+// greetSource sends our Status to the voter we listen to; if that one is silent or does not stand any more, to the next. If it has heard no
+// majority for a while, another is asked as well: whoever has is the better one to listen to.
 func (e *Engine) greetSource() {
 	if len(e.peers) == 0 {
 		return
 	}
-	p := e.peer(e.upstream)
-	if p == nil || e.standing().index(p.id) < 0 || p.suspected() || e.now-max(p.echoed, e.turned) > min(fillAnyway*e.patienceWith(p), turnAway*e.cfg.FillDelay) {
-		p = e.otherUpstream()
-		e.upstream, e.turned = p.id, e.now
+	p, long := e.peer(e.upstream), turnAway*e.cfg.FillDelay
+	switch {
+	case p == nil || e.standing().index(p.id) < 0 || p.suspected() || e.now-max(p.echoed, e.turned) > min(fillAnyway*e.patienceWith(p), long):
+		p = e.turnTo(e.otherUpstream())
+	case e.now-max(p.inMajority, e.turned) > long:
+		if other := e.otherUpstream(); other.inMajority <= p.inMajority {
+			e.sendStatus(other.id, false)
+		} else {
+			p = e.turnTo(other)
+		}
 	}
 	e.sendStatus(p.id, false)
+}
+
+// turnTo makes p the voter we listen to.
+func (e *Engine) turnTo(p *peer) *peer {
+	e.upstream, e.turned = p.id, e.now
+	return p
 }
 
 // otherUpstream returns any voter that stands, of whom we are none, but not the one that we turn away from if there is another.

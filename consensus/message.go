@@ -128,7 +128,7 @@ type Message struct {
 	Held    time.Duration // Status: how long the sender has had that one
 	Answer  bool          // Status: sent in answer to one, so not to be answered
 
-	RoundTrip time.Duration // Status: how long the nearest majority usually takes to answer the sender; 0 is not known
+	RoundTrip time.Duration // Status: how long the nearest majority usually takes to answer the sender; 0 is not known, or none is heard
 }
 
 // String is m on one line, for traces and scenarios.

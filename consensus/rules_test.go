@@ -440,6 +440,35 @@ func TestObserverTurnsAwayFromTheSilent(t *testing.T) {
 	assert.T(t, turns >= 8, turns) // all are silent
 }
 
+// A voter that is heard, and hears no majority itself, has nothing new to tell. Whoever has is asked.
+func TestObserverTurnsToWhoHearsAMajority(t *testing.T) {
+	observer := lone(t, "b", "c", "d")
+	trip := map[string]time.Duration{}
+	answer := func(until time.Duration) {
+		for now := observer.now; now <= until; now += delay / 4 {
+			observer.Tick(now)
+			for _, m := range said(observer, Status) {
+				observer.Step(Message{Kind: Status, From: m.To, To: "a", Sent: now, Echo: m.Sent, RoundTrip: trip[m.To], Answer: true})
+			}
+		}
+	}
+	answer(2 * turnAway * delay)
+	cutOff := observer.Upstream()
+	answer(4 * turnAway * delay)
+	assert.Equal(t, cutOff, observer.Upstream()) // the others are no better
+	for _, v := range observer.Voters() {
+		if v != cutOff {
+			trip[v] = delay / 10
+		}
+	}
+	answer(5 * turnAway * delay)
+	better := observer.Upstream()
+	assert.NotEqual(t, cutOff, better)
+	trip[cutOff] = delay / 10
+	answer(9 * turnAway * delay)
+	assert.Equal(t, better, observer.Upstream())
+}
+
 // A voter that is none any more tells nobody that it hears us.
 func TestObserverListensToVotersThatStand(t *testing.T) {
 	observer := lone(t, "b", "c")

@@ -22,6 +22,8 @@ type peer struct {
 	trip    time.Duration // its own round trip to the nearest majority, by its newest Status; 0 is not known
 	srtt    time.Duration // smoothed round trip; 0 is not measured yet
 	rttvar  time.Duration // its mean deviation
+
+	inMajority time.Duration // our clock when it last said that it hears a majority; 0 is never
 }
 
 // Peer is what an engine knows of another node.
@@ -179,6 +181,9 @@ func (e *Engine) onStatus(m *Message) {
 		return
 	}
 	p.sent, p.at, p.trip = m.Sent, e.now, min(m.RoundTrip, maxRoundTrip)
+	if p.trip > 0 {
+		p.inMajority = e.now
+	}
 	defer e.greetTogether()
 	if m.Echo > p.echoed && m.Echo <= e.now {
 		p.echoed = m.Echo

@@ -28,6 +28,9 @@ var aimedDrills = map[string]func(*world){
 	"ousted":    (*world).oust,
 	"doubled":   (*world).double,
 	"mixed":     (*world).mixParts,
+
+	"dozing":  (*world).doze,
+	"demoted": (*world).demote,
 }
 
 // aimedShare is how many seeds there are to one that may become an aimed drill.
@@ -46,6 +49,12 @@ func (p *plan) planAimed(r *rand.Rand) {
 	}
 	if r.IntN(aimedShare) == aimedShare/2 && p.drill == "" {
 		p.becomeAimed(pick(r, "orphaned", "besieged", "overheard", "blackout", "ousted", "doubled", "mixed"), r)
+	}
+	if r.IntN(2*aimedShare) == aimedShare && p.drill == "" {
+		p.becomeAimed(pick(r, "dozing", "demoted"), r)
+	}
+	if p.drill == "deaf" || p.drill == "mute" { // an observer must not listen to the victim for long
+		p.observers = r.IntN(2)
 	}
 }
 
@@ -81,8 +90,12 @@ func (p *plan) becomeAimed(drill string, r *rand.Rand) {
 		p.observers, p.clients = 1, 12
 	case "blackout":
 		p.timeout = shortTimeout
+	case "dozing":
+		p.observers, p.timeout = 1, 2500*time.Millisecond
 	case "ousted":
 		p.inFlight = 1
+	case "demoted": // in whose window a voter has no instance left soon
+		p.inFlight, p.window, p.clients, p.think = 1, p.voters+1, 4*p.voters, 5*time.Millisecond
 	case "doubled":
 		p.observers = 1
 	case "mixed": // both snapshots have the same files

@@ -386,6 +386,7 @@ var promptness = map[string]struct{ mean, longest time.Duration }{
 	"lan haunted":  {2 * fill, 6 * fill},
 	"lan besieged": {2 * fill, 6 * fill},
 	"lan orphaned": {2 * fill, 8 * fill}, // to be filled by itself, it waits for all others
+	"lan demoted":  {2 * fill, 6 * fill}, // who is demoted says so at once
 	"lan claimed":  {2 * fill, 6 * fill}, // the filler may be just in time, and is waited for
 }
 

@@ -23,7 +23,7 @@ type overheard struct {
 func (w *world) overhear() {
 	o := &overheard{w: w}
 	w.adversary = o.pass
-	w.after(1500*time.Millisecond, o.begin) // the observer has joined, and been fed for a while
+	w.after(observerJoins, o.begin)
 }
 
 // begin lets the operator delete a slot, and write something more at once, at the voter that feeds the observer.

@@ -159,7 +159,7 @@ func (p *plan) membersOnly() bool { return slices.Contains(memberDrills, p.drill
 
 // undisturbed reports whether nobody is to lose a slot or a registration.
 func (p *plan) undisturbed() bool {
-	return p.drill == "asleep" || p.drill == "calm" || p.drill == "parted" || p.drill == "imposter" || p.drill == "blackout"
+	return slices.Contains([]string{"asleep", "calm", "parted", "imposter", "blackout", "dozing"}, p.drill)
 }
 
 // becomeDrill turns p into a run with one fault that lasts to its end. A majority is whole, so its clients must

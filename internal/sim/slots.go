@@ -87,3 +87,47 @@ func (w *world) double() {
 		})
 	})
 }
+
+// doze stops all voters but one, for less than an eviction takes, while that one is cut off. It was not heard for a while before, and is not
+// for a while afterwards: together that is less than an eviction takes, too, for whoever counts only the time in which it ran. The observer
+// runs on, and may look for a voter that answers until some time after they wake.
+func (w *world) doze() {
+	w.after(observerJoins, func() {
+		t, voters := w.plan.timeout, w.shuffled()
+		cutOff, dozing := voters[0], voters[1:]
+		w.isolate(cutOff.id, true)
+		w.after(t*3/10, func() {
+			for _, n := range dozing {
+				w.trace("%s paused", n.id)
+				n.pause()
+			}
+		})
+		w.after(t*12/10, func() {
+			for _, n := range dozing {
+				w.trace("%s resumes", n.id)
+				n.resume()
+			}
+		})
+		w.after(t*16/10, func() { w.isolate(cutOff.id, false) })
+	})
+}
+
+// observerJoins is how long it takes at most until an observer has joined.
+const observerJoins = 1500 * time.Millisecond
+
+// demote lets the operator take one voter's slot away after the other's, all but those of a few, and make them again, so that each becomes a
+// voter anew. What waits for an instance of a voter that is none any more cannot have one.
+func (w *world) demote() {
+	paths := slices.Sorted(maps.Keys(w.check.current.slots))
+	for k := range demotions {
+		path := paths[k%len(paths)]
+		w.after(time.Duration(k)*demoteEvery, func() { w.write(store.Mutation{Op: store.Del, Path: path, Guard: store.Clobber}) })
+		w.after(time.Duration(k)*demoteEvery+demoteEvery/2, func() { w.write(setting(path, "")) })
+	}
+}
+
+// How often voters are demoted in all, and when the next one is: when the last one has a slot again.
+const (
+	demotions   = 12
+	demoteEvery = 500 * time.Millisecond
+)
