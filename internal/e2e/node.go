@@ -35,8 +35,8 @@ type Binaries struct {
 	Doozer  string
 }
 
-// Build compiles both programs into dir, with the race detector if race is
-// set. It must run inside the module.
+// Build compiles both programs into dir as make build does, or with the race
+// detector if race is set. It must run inside the module.
 func Build(dir string, race bool) (Binaries, error) {
 	args := []string{"build", "-o", dir + string(filepath.Separator)}
 	if race {
@@ -44,6 +44,9 @@ func Build(dir string, race bool) (Binaries, error) {
 	}
 	const module = "github.com/ha/doozerd/"
 	build := exec.Command("go", append(args, module+"cmd/doozerd", module+"cmd/doozer")...)
+	if !race { // which needs cgo
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	}
 	if out, err := build.CombinedOutput(); err != nil {
 		return Binaries{}, fmt.Errorf("building the binaries: %w\n%s", err, out)
 	}
