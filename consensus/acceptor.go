@@ -53,7 +53,7 @@ func (e *Engine) onSuggest(m *Message) {
 }
 
 func (e *Engine) acceptSuggestion(s *slot, m *Message) {
-	self := s.era.index(e.id)
+	self := s.era.self
 	switch {
 	case s.learner.decided:
 		e.answerDecided(s, m.From)
@@ -115,7 +115,7 @@ func (e *Engine) onPrepare(m *Message) {
 			e.drop()
 			break
 		}
-		if s.era.index(e.id) < 0 {
+		if s.era.self < 0 {
 			continue
 		}
 		fresh = fresh || !s.learner.decided && m.Ballot > s.acceptor.promised
@@ -169,7 +169,7 @@ func (e *Engine) acceptFill(s *slot, m *Message, toFiller, toAll *bundle) {
 	switch {
 	case s.learner.decided:
 		toFiller.add(s, Message{Kind: Decided, Batch: s.learner.batch})
-	case s.era.index(e.id) < 0: // an observer has no vote
+	case s.era.self < 0: // an observer has no vote
 	case !s.acceptor.accept(m.Ballot, m.Batch):
 		toFiller.add(s, Message{Kind: Reject, Ballot: s.acceptor.promised})
 	default:

@@ -13,7 +13,7 @@ import "slices"
 // goes on naming them: they do not count as voters, until the caller has taken them out of it and Applied names this engine
 // alone. It must give a snapshot to nobody before that.
 func (e *Engine) Escape() {
-	alone := &era{e.window.applied + 1, []string{e.id}}
+	alone := e.newEra(e.window.applied+1, []string{e.id})
 	e.eras, e.escaped = []*era{alone}, e.window.end()-1
 	for i := alone.from; i <= e.escaped; i++ {
 		s := e.window.at(i)

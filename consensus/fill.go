@@ -89,7 +89,7 @@ func (e *Engine) promiseOurselves(f *fill, r *row) {
 	if a.voted {
 		r.hearVote(a.ballot, a.batch)
 	}
-	r.promised |= 1 << f.era.index(e.id)
+	r.promised |= 1 << f.era.self
 }
 
 // hearVote keeps the vote of the highest ballot: the only value that may have been chosen below ours. Once a

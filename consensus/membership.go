@@ -9,6 +9,12 @@ import (
 type era struct {
 	from   uint64
 	voters []string // sorted, distinct
+	self   int      // our place among them, or -1
+}
+
+// newEra makes the era of voters, which are sorted and distinct, from instance from on.
+func (e *Engine) newEra(from uint64, voters []string) *era {
+	return &era{from, voters, slices.Index(voters, e.id)}
 }
 
 // owner returns the voter whose turn instance i is.
@@ -124,7 +130,7 @@ func (e *Engine) Install(s Snapshot) (bool, error) {
 // contradicts returns an instance whose voters are known to be others than s says, or 0. Voters are agreed on like everything
 // else, so such a snapshot is of another cluster.
 func (e *Engine) contradicts(s Snapshot) uint64 {
-	eras := erasOf(s)
+	eras := e.erasOf(s)
 	for i := s.Instance + 1; i < e.window.end(); i++ {
 		if !slices.Equal(eraIn(eras, i).voters, e.window.at(i).era.voters) {
 			return i
@@ -161,7 +167,7 @@ func (e *Engine) restart(s Snapshot) {
 	old := e.window
 	e.window = newWindow(old.size)
 	e.window.applied = s.Instance
-	e.eras = erasOf(s)
+	e.eras = e.erasOf(s)
 	for i := s.Instance + 1; i < e.window.end(); i++ {
 		e.window.reset(i, eraIn(e.eras, i))
 		if kept := old.slots[i%old.size]; kept.instance == i {
@@ -181,10 +187,10 @@ func (e *Engine) restart(s Snapshot) {
 	}
 }
 
-func erasOf(s Snapshot) []*era {
+func (e *Engine) erasOf(s Snapshot) []*era {
 	var eras []*era
 	for _, r := range s.Eras {
-		eras = append(eras, &era{r.From, sortedVoters(r.Voters)})
+		eras = append(eras, e.newEra(r.From, sortedVoters(r.Voters)))
 	}
 	return eras
 }
@@ -210,7 +216,7 @@ func (e *Engine) eraAfter(i uint64, voters []string) *era {
 	if e.namesFormer(i, ids) || len(ids) == 0 || len(ids) > MaxVoters || slices.Equal(ids, now.voters) {
 		return now
 	}
-	next := &era{i + e.window.size, ids}
+	next := e.newEra(i+e.window.size, ids)
 	e.eras = append(e.eras, next)
 	return next
 }

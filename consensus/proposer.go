@@ -62,7 +62,7 @@ func (e *Engine) enqueue(p proposal) error {
 func (e *Engine) Voters() []string { return e.standing().voters }
 
 // Writable reports whether this engine is among the voters that stand.
-func (e *Engine) Writable() bool { return e.standing().index(e.id) >= 0 }
+func (e *Engine) Writable() bool { return e.standing().self >= 0 }
 
 // suggestWaiting puts what waits to our next own instances, as long as few enough are in flight.
 func (e *Engine) suggestWaiting() {

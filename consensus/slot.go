@@ -71,10 +71,25 @@ func (w *window) inside(r Range) Range {
 func (w *window) owned(r Range, owner string) iter.Seq[*slot] {
 	r = w.inside(r)
 	return func(yield func(*slot) bool) {
-		for i := r.Lo; i < r.Hi; i++ {
-			if s := w.at(i); s.owner() == owner && !yield(s) {
+		for i := r.Lo; i < r.Hi; {
+			s := w.at(i)
+			if s.owner() != owner {
+				i++
+				continue
+			}
+			if !yield(s) {
 				return
 			}
+			i = w.nextTurn(s)
 		}
 	}
+}
+
+// nextTurn returns the next instance that may be of the owner of s: a whole row on, unless others rule there.
+func (w *window) nextTurn(s *slot) uint64 {
+	row := uint64(len(s.era.voters))
+	if next := w.at(s.instance + row); next == nil || next.era != s.era {
+		return s.instance + 1
+	}
+	return s.instance + row
 }

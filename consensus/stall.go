@@ -57,7 +57,7 @@ func (e *Engine) firstUndecided(t *stall) *slot {
 // (somebody may have prepared its instances and died: then it cannot decide them itself, and neither can we ours);
 // or the owner is silent and the front comes near its instances: then one of us fills them before anyone waits.
 func (e *Engine) fillDue(t *stall, s *slot) bool {
-	if s.era.index(e.id) < 0 {
+	if s.era.self < 0 {
 		return false
 	}
 	patience, silent := e.patienceFor(t.peer)
