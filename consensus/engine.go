@@ -30,7 +30,8 @@ type Engine struct {
 	roundTrip time.Duration // to the nearest majority; 0 is not known
 	slow      bool          // far slower than others: see lead
 	peers     []*peer       // every voter of the window but us, by id
-	stalls    []*stall
+	stalls    []*stall      // of every voter of the window
+	rules     bool          // we are one of those
 	greetAt   time.Duration // when the next Status goes out
 	stirred   time.Duration // when we last came to need an instance
 	slept     time.Duration // until when we were asleep last

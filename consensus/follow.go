@@ -105,7 +105,7 @@ func (e *Engine) unfollow(id string) uint64 {
 }
 
 // follows reports whether we rule no instance of our window, and so listen to one voter only.
-func (e *Engine) follows() bool { return e.stallOf(e.id) == nil }
+func (e *Engine) follows() bool { return !e.rules }
 
 // Upstream returns the voter that an observer listens to, or "": there is none yet, or we are a voter.
 func (e *Engine) Upstream() string {

@@ -74,7 +74,7 @@ func (e *Engine) meetVoters() {
 		}
 		peers = append(peers, p)
 	}
-	e.peers, e.stalls = peers, stalls
+	e.peers, e.stalls, e.rules = peers, stalls, slices.Contains(ids, e.id)
 	if followed && !e.follows() { // it spoke to one of them only: that the others were silent says nothing
 		for _, p := range peers {
 			p.echoed = e.now
