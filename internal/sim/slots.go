@@ -115,8 +115,8 @@ func (w *world) doze() {
 // observerJoins is how long it takes at most until an observer has joined.
 const observerJoins = 1500 * time.Millisecond
 
-// demote lets the operator take one voter's slot away after the other's, all but those of a few, and make them again, so that each becomes a
-// voter anew. What waits for an instance of a voter that is none any more cannot have one.
+// demote lets the operator delete one slot after the other, and make each again, so that its voter is none for a moment. What waits there for
+// an instance can have none any more.
 func (w *world) demote() {
 	paths := slices.Sorted(maps.Keys(w.check.current.slots))
 	for k := range demotions {
@@ -126,7 +126,7 @@ func (w *world) demote() {
 	}
 }
 
-// How often voters are demoted in all, and when the next one is: when the last one has a slot again.
+// How many voters are demoted, one after the other, and when the next one is: when the one before has a slot again.
 const (
 	demotions   = 12
 	demoteEvery = 500 * time.Millisecond
