@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ha/doozerd/consensus"
 	"github.com/ha/doozerd/store"
 )
 
@@ -80,8 +81,8 @@ const (
 type roster struct {
 	slots   []slot
 	members []member // the registered processes, by id
-	// voters are the registered ids in slots, sorted by slot, each once. They are what the cluster agreed on, or, if there
-	// are none, the set before them stands.
+	// voters are the registered ids in slots, sorted by slot, each once, and no more than can vote. They are what the cluster agreed
+	// on, or, if there are none, the set before them stands.
 	voters []string
 }
 
@@ -132,7 +133,7 @@ func rosterOf(s *store.Snapshot) roster {
 	}
 	r.members = membersOf(s)
 	for _, l := range r.slots {
-		if l.id != "" && isRegistered(s, l.id) && !slices.Contains(r.voters, l.id) {
+		if len(r.voters) < consensus.MaxVoters && l.id != "" && isRegistered(s, l.id) && !slices.Contains(r.voters, l.id) {
 			r.voters = append(r.voters, l.id)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/bmizerany/assert"
 
+	"github.com/ha/doozerd/consensus"
 	"github.com/ha/doozerd/store"
 )
 
@@ -294,4 +295,22 @@ func TestStatusTellsOfNonsenseInSlots(t *testing.T) {
 		"slots without a voter: 1",
 		`slot /ctl/cal/3 names "NONSENSE-xxxxxxxxxxxxxxx", which is no member: empty or delete it`,
 	}, a.Status().Trouble)
+}
+
+// More slots than there can be voters: those of the first nine count, and when one of these is gone, the next does.
+func TestFirstNineMembersInSlotsAreTheVoters(t *testing.T) {
+	s := store.New(100)
+	set := func(path, body string) {
+		s.Apply(store.Mutation{Op: store.Set, Path: path, Guard: store.Clobber, Body: []byte(body)}.Append(nil))
+	}
+	var ids []string
+	for k := range consensus.MaxVoters + 2 {
+		id := fmt.Sprintf("N%02d", k)
+		ids = append(ids, id)
+		set(nodePath(id, addrFile), id)
+		set(fmt.Sprintf("%s%02d", calDir, k), id)
+	}
+	assert.Equal(t, ids[:consensus.MaxVoters], rosterOf(s.Snapshot()).voters)
+	set(calDir+"03", "")
+	assert.Equal(t, slices.Concat(ids[:3], ids[4:consensus.MaxVoters+1]), rosterOf(s.Snapshot()).voters)
 }
