@@ -71,13 +71,13 @@ const (
 	MaxAssembly     = 9               // addresses: more could not be voters
 	DefaultPatience = 2 * time.Minute // see AssemblyConfig.Patience
 
-	settleTime    = time.Second            // to wait for the rest once a majority is there
-	assembleAgain = 300 * time.Millisecond // after which a message is sent again
-	yieldTime     = 3 * time.Second        // for which each process leaves the proposing to those before it
-	maxDoublings  = 4                      // of the time that a ballot gets, for slow networks
-	greetTime     = 10 * time.Second       // for which somebody who was met may keep its list to itself: a broken link is noticed before
-	quietTime     = 5 * time.Second        // for which nothing is said of somebody who does not answer
-	maxWarned     = 64                     // things that are warned of
+	settleTime    = 1500 * time.Millisecond // to wait, once a majority is there, for the rest, and to be dialled by members that are not listed: they try once a second
+	assembleAgain = 300 * time.Millisecond  // after which a message is sent again
+	yieldTime     = 3 * time.Second         // for which each process leaves the proposing to those before it
+	maxDoublings  = 4                       // of the time that a ballot gets, for slow networks
+	greetTime     = 10 * time.Second        // for which somebody who was met may keep its list to itself: a broken link is noticed before
+	quietTime     = 5 * time.Second         // for which nothing is said of somebody who does not answer
+	maxWarned     = 64                      // things that are warned of
 )
 
 // ErrAssembly is wrapped by what is wrong with an AssemblyConfig.
@@ -184,6 +184,15 @@ func (a *Assembly) Met(addr, id, cluster string) {
 	}
 	a.there(l, id)
 	if cluster != "" {
+		a.member(id, cluster)
+	}
+}
+
+// Hailed says that the process id, which others reach at addr and which is a member of cluster, has dialled us: there, this address is a
+// member's. Whoever is listed is dialled by us, and met. Anyone else may be the last one to have the data of those that were here before us, so
+// we join it; unless we have accepted a founding, which others may have learned.
+func (a *Assembly) Hailed(addr, id, cluster string) {
+	if a.at(addr) == nil && a.accepted.value == nil {
 		a.member(id, cluster)
 	}
 }

@@ -563,6 +563,24 @@ func TestFoundingThatIsNoneIsRefused(t *testing.T) {
 	}
 }
 
+// A member that is at no address of the list dials us, since others of its cluster were here: it may be the last one that has their data.
+func TestWhoIsHailedByAMemberElsewhereJoinsIt(t *testing.T) {
+	m := newMeeting(t)
+	m.Hailed("b:1", "OTHER", "theirs") // listed, so it is dialled and met
+	assert.Equal(t, (*Outcome)(nil), m.Result())
+	m.Hailed("f:1", "F", "theirs")
+	assert.Equal(t, &Outcome{Cluster: "theirs", Via: "F"}, m.Result())
+}
+
+// Whoever has accepted a founding may be needed by those who have learned it.
+func TestWhoHasAcceptedAFoundingJoinsNobodyWhoHailsIt(t *testing.T) {
+	m := newMeeting(t)
+	f := &Founding{Cluster: "theirs", Slots: 5, Voters: []Voter{{"A", "a:1"}, {"B", "b:1"}, {"C", "c:1"}}}
+	m.says("b:1", Assemble{Kind: AssembleAccept, Ballot: 1001, Value: f})
+	m.Hailed("f:1", "F", "former")
+	assert.Equal(t, (*Outcome)(nil), m.Result())
+}
+
 // While our own loop stood still nobody could answer.
 func TestPatienceCountsOnlyWhileOurLoopRan(t *testing.T) {
 	m := newMeeting(t)

@@ -23,10 +23,7 @@ func (a *Assembly) mayPropose() bool {
 	}
 	if a.enough == 0 {
 		a.enough = max(a.now, 1)
-		a.retryAt = a.now + a.yield()
-		if present < len(a.listed) {
-			a.retryAt += settleTime
-		}
+		a.retryAt = a.now + settleTime + a.yield()
 	}
 	return a.now >= a.retryAt
 }

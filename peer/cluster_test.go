@@ -144,6 +144,7 @@ type dying struct {
 
 func (d *dying) Receive(link.Remote, []byte) { d.once.Do(func() { close(d.asked) }) }
 func (*dying) Met(string, link.Remote)       {}
+func (*dying) Hailed(link.Remote)            {}
 func (*dying) Lost(string)                   {}
 func (*dying) Unreachable(string, error)     {}
 

@@ -48,6 +48,7 @@ func (p *postman) Receive(from link.Remote, body []byte) {
 }
 
 func (p *postman) Met(addr string, found link.Remote) { p.tell(func(s stage) { s.met(addr, found) }) }
+func (p *postman) Hailed(from link.Remote)            { p.tell(func(s stage) { s.hailed(from) }) }
 func (p *postman) Lost(id string)                     { p.tell(func(s stage) { s.lost(id) }) }
 func (p *postman) Unreachable(addr string, err error) {
 	p.tell(func(s stage) { s.unreachable(addr, err) })

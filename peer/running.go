@@ -112,6 +112,8 @@ func (s *running) met(addr string, other link.Remote) {
 	}
 }
 
+func (s *running) hailed(link.Remote) {}
+
 // isVia reports whether addr is that of a member to fetch a first snapshot from.
 func (s *running) isVia(addr string) bool {
 	return slices.ContainsFunc(s.core.vias, func(id string) bool { return s.node.mail.addrs[id] == addr })

@@ -18,6 +18,7 @@ type stage interface {
 	propose(p proposal)
 	receive(from link.Remote, r Received)
 	met(addr string, other link.Remote)
+	hailed(from link.Remote)
 	unreachable(addr string, err error)
 	lost(id string)
 	leave(done func())
@@ -32,6 +33,7 @@ type idle struct{ node *Node }
 
 func (i idle) propose(p proposal)      { i.node.queue.release(p.answer(store.Event{}, ErrReadOnly)) }
 func (i idle) nextTick() time.Duration { return min(i.node.config.FillDelay/4, assembleAgain/2) }
+func (idle) hailed(link.Remote)        {}
 func (idle) lost(string)               {}
 func (idle) leave(done func())         { done() }
 func (idle) escape() error             { return ErrReadOnly }
@@ -183,6 +185,13 @@ func (s *assembling) met(addr string, other link.Remote) {
 	other.Addr = addr
 	s.node.mail.know(other)
 	s.assembly.Met(addr, other.ID, other.Cluster)
+}
+
+func (s *assembling) hailed(from link.Remote) {
+	if from.Cluster != "" {
+		s.node.mail.know(from)
+		s.assembly.Hailed(from.Addr, from.ID, from.Cluster)
+	}
 }
 
 func (s *assembling) unreachable(addr string, err error) {

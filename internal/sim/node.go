@@ -431,8 +431,19 @@ func (n *node) dial() {
 			n.met[m.Addr] = p.id
 			n.w.trace("%s meets %s at %s", n.id, p.id, m.Addr)
 			n.turn(func() { n.core.Met(m.Addr, p.id) })
+			n.hail(p)
 		}
 	}
+}
+
+// hail lets p know, if it assembles, that a member of a cluster has dialled it.
+func (n *node) hail(p *node) {
+	cluster := n.core.Cluster()
+	p.turn(func() {
+		if p.core == nil {
+			p.assembly.Hailed(n.addr, n.id, cluster)
+		}
+	})
 }
 
 // reaches reports whether a connection from n to p can be made, and p is of n's cluster or of none yet.

@@ -31,6 +31,7 @@ type frames struct{ count, bytes int }
 
 func (f *frames) Receive(_ Remote, body []byte) { f.count, f.bytes = f.count+1, f.bytes+len(body) }
 func (f *frames) Met(string, Remote)            {}
+func (f *frames) Hailed(Remote)                 {}
 func (f *frames) Lost(string)                   {}
 func (f *frames) Unreachable(string, error)     {}
 

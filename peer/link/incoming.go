@@ -122,6 +122,7 @@ func (t *Transport) introduced(in *incoming, source io.Reader) (*session, error)
 func (t *Transport) receive(in *incoming, s *session, source io.Reader) error {
 	t.config.Logger.Debug("link from a peer up", "from", s.other.Addr, "id", s.other.ID)
 	t.wake(s.other.Addr)
+	t.handler.Hailed(s.other)
 	frames := wire.NewReader(patient{in.conn, source, t.config.Silence}, wire.MaxFrame)
 	for {
 		sealed, err := frames.Next()

@@ -43,6 +43,9 @@ type Handler interface {
 	// wanted one, frames may be sent to it from now on.
 	Met(addr string, found Remote)
 
+	// Hailed tells that a process has connected to this one.
+	Hailed(from Remote)
+
 	// Lost tells that a connection to or from a process was closed by the
 	// system it runs on: most likely the process has ended.
 	Lost(id string)

@@ -19,6 +19,14 @@ func TestFramesGoOneWay(t *testing.T) {
 	assert.Equal(t, 1, b.Stats().From)
 }
 
+// Whoever is dialled learns by whom, without a word more.
+func TestHailed(t *testing.T) {
+	a, b := start(t, "A"), start(t, "B")
+	a.setCluster("K")
+	a.connect(b)
+	b.awaitHailed(a.addr() + " A/K")
+}
+
 func TestNinePeers(t *testing.T) {
 	var all []*testNode
 	for i := range 9 {

@@ -37,6 +37,7 @@ type testNode struct {
 	changed chan struct{} // closed at the next change
 	got     []string      // received: "FROM/CLUSTER BODY"
 	met     []string      // "ADDR ID/CLUSTER"
+	hailed  []string      // the same
 	lost    []string      // ids
 	failed  []error       // of attempts to connect
 	conns   []net.Conn    // accepted
@@ -168,6 +169,11 @@ func (n *testNode) awaitMet(found string) {
 	n.await("met "+found, func() bool { return slices.Contains(n.met, found) })
 }
 
+func (n *testNode) awaitHailed(by string) {
+	n.t.Helper()
+	n.await("hailed by "+by, func() bool { return slices.Contains(n.hailed, by) })
+}
+
 func (n *testNode) awaitLost(id string) {
 	n.t.Helper()
 	n.await("lost "+id, func() bool { return slices.Contains(n.lost, id) })
@@ -203,7 +209,7 @@ func (n *testNode) received() []string {
 func (n *testNode) forget() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.got, n.met, n.lost, n.failed = nil, nil, nil, nil
+	n.got, n.met, n.hailed, n.lost, n.failed = nil, nil, nil, nil, nil
 }
 
 // connect makes n want others, and waits until it has met each.
@@ -232,6 +238,10 @@ func (n *testNode) Receive(from Remote, body []byte) {
 
 func (n *testNode) Met(addr string, found Remote) {
 	n.note(func() { n.met = append(n.met, addr+" "+found.ID+"/"+found.Cluster) })
+}
+
+func (n *testNode) Hailed(from Remote) {
+	n.note(func() { n.hailed = append(n.hailed, from.Addr+" "+from.ID+"/"+from.Cluster) })
 }
 
 func (n *testNode) Lost(id string) {

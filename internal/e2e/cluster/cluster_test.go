@@ -87,6 +87,32 @@ func TestCrossedClusters(t *testing.T) {
 	w.end(t, 1, 2, 3)
 }
 
+// All voters die at once, and are started again with the list that they had. An observer that is not in it has the data, and they find out: no
+// empty cluster is founded beside it. Once it has escaped, they are its voters when they are told where it is.
+func TestAnObserverKeepsWhatAllVotersLost(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, Options{Hosts: 4, Founders: 3, Flags: testFlags})
+	c.sh(t, `
+		start 1 2 3
+		run 4 -a $(addr 1) -a $(addr 2) -a $(addr 3)
+		serving 4
+		from 4 eventually member 4
+		ask 1 set /kept -1 <<<kept
+		from 4 eventually test "$(ask 4 get /kept)" = kept
+		kill -9 $(pid 1) $(pid 2) $(pid 3)
+		ended 1 2 3
+		start 1 2 3
+		for n in 1 2 3; do [ "$(ask $n get /kept)" = kept ]; done
+		eventually ask 4 escape $(id 4)
+		kill -9 $(pid 1) $(pid 2) $(pid 3)
+		ended 1 2 3
+		for n in 1 2 3; do run $n -a $(addr 4); done
+		serving 1 2 3
+		from 4 eventually voters 3
+		for n in 1 2 3 4; do [ "$(ask $n get /kept)" = kept ]; done
+		ask 1 set /kept -1 <<<still`)
+}
+
 func TestValuesOfEverySizeThroughEveryNode(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, Options{Hosts: 3, Flags: testFlags + " -hist 2000"})

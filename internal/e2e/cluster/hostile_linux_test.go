@@ -134,6 +134,7 @@ type meetings chan bool
 
 func (meetings) Receive(link.Remote, []byte)     {}
 func (m meetings) Met(string, link.Remote)       { m.put(true) }
+func (meetings) Hailed(link.Remote)              {}
 func (meetings) Lost(string)                     {}
 func (m meetings) Unreachable(_ string, _ error) { m.put(false) }
 func (m meetings) put(met bool) {
@@ -203,5 +204,6 @@ type remotes chan link.Remote
 
 func (remotes) Receive(link.Remote, []byte)       {}
 func (r remotes) Met(_ string, found link.Remote) { r <- found }
+func (remotes) Hailed(link.Remote)                {}
 func (remotes) Lost(string)                       {}
 func (remotes) Unreachable(_ string, _ error)     {}
