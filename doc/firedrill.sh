@@ -14,6 +14,9 @@ patience=${patience-60}       # seconds after which something will never happen
 unset DOOZER_BOOT_URI DOOZER_RWSECRET DOOZER_ROSECRET
 export DOOZER_URI='doozer:?'
 
+# number WORD succeeds if that is the number of a host. The words that are commands of the system, too, do what those do with anything else.
+number() { [[ ${1-} =~ ^[1-9][0-9]*$ ]]; }
+
 # known N... are hosts that doozer asks from now on.
 known() {
 	local n
@@ -54,9 +57,13 @@ nohosts() {
 }
 
 # on N COMMAND... runs a command on host N. With real hosts: host() { echo ssh "host$1"; }
-host() { [ -z "$yard" ] || echo ip netns exec "$yard$1"; }
+host() {
+	number "${1-}" || { command host "$@"; return; }
+	[ -z "$yard" ] || echo ip netns exec "$yard$1"
+}
 on() {
 	local prefix
+	number "$1" || { echo "no host: $1" >&2; return 1; }
 	prefix=$(host "$1")
 	shift
 	$prefix "$@"
@@ -75,15 +82,25 @@ launch() {
 	for n; do run "$n" $list; done
 }
 
-# run N FLAG... runs a doozerd on host N with these flags. What it logs goes to log.N; from.N is where that begins.
+# run N FLAG... runs a doozerd on host N with these flags. What it logs goes to log.N; from.N is where that begins. Its exit status
+# goes to status.N, from a shell that waits for it.
 run() {
 	local n=$1
 	shift
 	touch "$dir/log.$n"
 	stat -c %s "$dir/log.$n" >"$dir/from.$n"
-	$(host "$n") doozerd -l "$(addr "$n")" $flags "$@" >>"$dir/log.$n" 2>&1 </dev/null &
-	echo $! >"$dir/pid.$n"
+	: >"$dir/pid.$n"
+	keep "$n" "$@" 3>"$dir/status.$n" >/dev/null 2>&1 &
+	echo $! >"$dir/keep.$n"
+	until [ -s "$dir/pid.$n" ]; do sleep 0.01; done
 	known "$n"
+}
+keep() {
+	local n=$1
+	shift
+	$(host "$n") doozerd -l "$(addr "$n")" $flags "$@" >>"$dir/log.$n" 2>&1 </dev/null 3>&- &
+	echo $! >"$dir/pid.$n"
+	wait $! && echo 0 >&3 || echo $? >&3
 }
 
 # serving N... returns when these say that they serve.
@@ -101,11 +118,12 @@ logs() {
 
 pid() { cat "$dir/pid.$1"; }
 
-# ended N... returns when the doozerd there has ended.
+# ended N... returns when the doozerd there has ended. status N is its exit status then: 0 if it was asked to end, 137 if it was killed.
 ended() {
 	local n
-	for n; do timeout "$patience" tail -s 0.05 -f --pid="$(pid "$n")" /dev/null || { echo "host $n does not end" >&2; return 1; }; done
+	for n; do timeout "$patience" tail -s 0.05 -f --pid="$(cat "$dir/keep.$n")" /dev/null || { echo "host $n does not end" >&2; return 1; }; done
 }
+status() { cat "$dir/status.$1"; }
 
 # ask N COMMAND... asks host N, and no other.
 ask() {
@@ -143,40 +161,55 @@ slots() {
 	done
 }
 
+# seats is each slot with the rev at which it was last taken, or emptied: as long as that does not change, nobody is evicted.
+seats() {
+	local s
+	for s in $(doozer find /ctl/cal | tail -n +2); do echo "$s $(doozer stat "$s")"; done
+}
+
 # id N is the id of the newest process on host N, alive or not.
-id() { tail -c +$(($(cat "$dir/from.$1") + 1)) "$dir/log.$1" | sed -n 's/.*msg=serving.* id=\([A-Z0-9]*\).*/\1/p'; }
+id() {
+	number "${1-}" || { command id "$@"; return; }
+	tail -c +$(($(cat "$dir/from.$1") + 1)) "$dir/log.$1" | sed -n 's/.*msg=serving.* id=\([A-Z0-9]*\).*/\1/p'
+}
 
 # deaf N [M]: what is sent to host N [by host M] does not arrive. mute N [M]: what N sends [to M] does not leave.
 # cut N [M] is both, at once. heal N... ends all of it.
-deaf() { block "$1" "$(drop in iifname "${2:+ip saddr $net.$2}")"; }
-mute() { block "$1" "$(drop out oifname "${2:+ip daddr $net.$2}")"; }
+deaf() { block "$1" "$(drop in iifname ${2+saddr "$2"})"; }
+mute() { block "$1" "$(drop out oifname ${2+daddr "$2"})"; }
 cut() {
-	block "$1" "$(drop in iifname "${2:+ip saddr $net.$2}")
-		$(drop out oifname "${2:+ip daddr $net.$2}")"
+	number "${1-}" || { command cut "$@"; return; }
+	block "$1" "$(drop in iifname ${2+saddr "$2"})
+		$(drop out oifname ${2+daddr "$2"})"
 }
-drop() { echo "add rule inet drill $1 $2 != lo $3 drop"; }
+drop() { echo "add rule inet drill $1 $2 != lo ${4:+ip $3 $net.$4} drop"; }
 block() {
+	apart "$1" || return
 	on "$1" nft "add table inet drill
 		add chain inet drill in { type filter hook input priority 0; }
 		add chain inet drill out { type filter hook output priority 0; }
 		$2"
 }
+
+# apart N succeeds if host N has a network of its own: what is done to that of a host must not be done to this machine's.
+apart() { number "$1" && [ -n "$(host "$1")" ] || { echo "no host with a network of its own: $1" >&2; return 1; }; }
 heal() {
 	local n
-	for n; do on "$n" nft delete table inet drill; done
+	for n; do apart "$n" && on "$n" nft delete table inet drill; done
 }
 
 # rough N...: of what these hosts send, 30 % get lost and the rest arrives up to 200 ms late. smooth N... ends it.
 rough() {
 	local n
 	for n; do
+		apart "$n" || return
 		on "$n" tc qdisc add dev eth0 root netem delay 100ms 100ms loss 30% ||
 			{ echo "host $n is not rough, so this is no drill: its kernel needs the module sch_netem" >&2; return 1; }
 	done
 }
 smooth() {
 	local n
-	for n; do on "$n" tc qdisc del dev eth0 root; done
+	for n; do apart "$n" && on "$n" tc qdisc del dev eth0 root; done
 }
 
 # Read again, this knows the hosts that were started before.

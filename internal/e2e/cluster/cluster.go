@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -88,8 +89,12 @@ func New(bins e2e.Binaries, o Options) (*Cluster, error) {
 	return c, nil
 }
 
+// mustNot matches lines of a script that say what must fail.
+var mustNot = regexp.MustCompile(`(?m)^\s*! .*$`)
+
 // Sh runs a script of the words, and returns what it has printed. It fails with
-// the first command that does.
+// the first command that does, or that succeeds behind a "!" at the beginning of
+// a line: the shell itself would go on then.
 func (c *Cluster) Sh(script string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*e2e.Patience)
 	defer cancel()
@@ -97,7 +102,7 @@ func (c *Cluster) Sh(script string) (string, error) {
 	if c.wire != nil {
 		words += c.wire.words()
 	}
-	cmd := exec.CommandContext(ctx, "bash", "-c", "set -euo pipefail\n"+words+script)
+	cmd := exec.CommandContext(ctx, "bash", "-c", "set -euo pipefail\n"+words+mustNot.ReplaceAllString(script, "$0 || false"))
 	cmd.Dir = c.dir
 	cmd.Env = append(append(e2e.Environ(), c.Env...),
 		"net="+c.net, "yard="+c.yard, "dir="+c.dir, fmt.Sprint("founders=", c.Founders),

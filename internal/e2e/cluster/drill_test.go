@@ -53,6 +53,7 @@ func TestDrill(t *testing.T) {
 			c := newCluster(t, Options{Hosts: d.hosts, Flags: testFlags + " " + d.flags, Rough: d.rough})
 			c.sh(t, "start $(seq $founders); for n in $(seq $founders); do eventually voter $n; done")
 			w := c.work(t, d.hosts)
+			w.progress(t)
 			c.sh(t, script)
 			if d.fatal {
 				assert.Equal(t, nil, w.EndWithCluster())
@@ -63,6 +64,36 @@ func TestDrill(t *testing.T) {
 			w.end(t, upTo(d.hosts)...)
 		})
 	}
+}
+
+// TestWordsLeaveTheMachineAlone: who has read the words still has the commands whose names they bear, and no word touches the network of a
+// host that has none of its own.
+func TestWordsLeaveTheMachineAlone(t *testing.T) {
+	needHosts(t)
+	t.Parallel()
+	c := newCluster(t, Options{Hosts: 1})
+	c.sh(t, `
+		yard=
+		[ "$(echo abcdef | cut -c2-3)" = bc ]
+		[ "$(id -u)" = "$(command id -u)" ]
+		for word in cut deaf mute heal rough smooth; do
+			! $word 1 2>said
+			grep "no host with a network of its own: 1" said
+		done
+		! deaf one 2>said
+		grep "no host with a network of its own: one" said
+		! nft list table inet drill 2>said`)
+}
+
+// TestScriptsFail: with what must succeed and does not, and with what must not and does.
+func TestScriptsFail(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, Options{Hosts: 1})
+	for _, script := range []string{"false; true", "! true\ntrue", "for n in 1; do\n\t! true\ndone; true"} {
+		_, err := c.Sh(script)
+		assert.T(t, err != nil, script)
+	}
+	c.sh(t, "! false\ntrue")
 }
 
 // TestDrillsAreTested: every drill of the document is run.
