@@ -164,6 +164,23 @@ func (c *Cluster) Running() (hosts []int) {
 	return hosts
 }
 
+// ended returns an error for each process that has ended otherwise than by being asked to, or being killed.
+func (c *Cluster) ended() error {
+	const killed = "137" // 128 and the number of the signal
+	var errs []error
+	for n := 1; n <= c.Hosts; n++ {
+		text, err := os.ReadFile(c.file("status", n))
+		switch status := strings.TrimSpace(string(text)); {
+		case err != nil:
+			errs = append(errs, err)
+		case status == "" && c.PID(n) != 0, status == "0", status == killed:
+		default:
+			errs = append(errs, fmt.Errorf("the process on host %d ended with status %q", n, status))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Log returns what the nodes on host n have logged.
 func (c *Cluster) Log(n int) string {
 	text, err := os.ReadFile(c.file("log", n))

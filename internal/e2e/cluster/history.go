@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
+
+	"github.com/ha/doozerd/client"
 )
 
 // linearTimeout bounds the search for an order of the operations on one file.
@@ -71,10 +73,14 @@ var files = porcupine.Model{
 	DescribeOperation: func(input, _ any) string { return input.(*operation).String() },
 }
 
-// judge says what is wrong with a history: the operations of all clients, and the events that a watch has seen.
-func judge(history []*operation, seen []seen) error {
-	happened, err := judgeWatch(history, seen)
+// judge says what is wrong with a history: the operations of all clients, and the events that the watches have seen. Writes
+// that were acknowledged with a rev up to last must be among those.
+func judge(history []*operation, events []seen, last int64) error {
+	happened, err := judgeWatch(history, events, last)
 	if err != nil {
+		return err
+	}
+	if err := judgeReads(history, happened, last); err != nil {
 		return err
 	}
 	var ops []porcupine.Operation
@@ -115,16 +121,16 @@ func suspects(ops []porcupine.Operation) string {
 	return ""
 }
 
-// judgeWatch holds the events to what clients were told: each write that was acknowledged is there, at its rev and once, in
-// order, and nothing else. It returns the event of each body.
-func judgeWatch(history []*operation, events []seen) (map[string]seen, error) {
+// judgeWatch holds the events to what clients were told: each write that was acknowledged, with a rev up to last, is there, at its
+// rev and once, in order, and nothing else. It returns the event of each body.
+func judgeWatch(history []*operation, events []seen, last int64) (map[string]seen, error) {
 	happened := map[string]seen{}
-	last := int64(0)
+	rev := int64(0)
 	for _, e := range events {
-		if e.Rev <= last {
-			return nil, fmt.Errorf("the watch saw rev %d after %d", e.Rev, last)
+		if e.Rev <= rev {
+			return nil, fmt.Errorf("the watch saw rev %d after %d", e.Rev, rev)
 		}
-		last = e.Rev
+		rev = e.Rev
 		if first, ok := happened[string(e.Body)]; ok {
 			return nil, fmt.Errorf("%q happened at rev %d and at rev %d", e.Body, first.Rev, e.Rev)
 		}
@@ -141,7 +147,8 @@ func judgeWatch(history []*operation, events []seen) (map[string]seen, error) {
 		case o.unknown:
 		case o.refused && ok:
 			return nil, fmt.Errorf("a write that was refused happened at rev %d: %v", e.Rev, o)
-		case !o.refused && (!ok || e.Rev != o.rev || e.Path != o.path):
+		case o.refused, !ok && o.rev > last:
+		case !ok || e.Rev != o.rev || e.Path != o.path:
 			return nil, fmt.Errorf("a write that was acknowledged was not seen by the watch (%v, %d %s): %v", ok, e.Rev, e.Path, o)
 		}
 	}
@@ -151,4 +158,90 @@ func judgeWatch(history []*operation, events []seen) (map[string]seen, error) {
 		}
 	}
 	return happened, nil
+}
+
+// judgeReads holds what was read to what happened, and adds what a read beyond last shows to have happened, too.
+func judgeReads(history []*operation, happened map[string]seen, last int64) error {
+	wrote := map[string]*operation{}
+	for _, o := range history {
+		if !o.read {
+			wrote[o.body] = o
+		}
+	}
+	for _, o := range history {
+		if !o.read || o.unknown || o.rev == client.Missing && o.body == "" {
+			continue
+		}
+		e, ok := happened[o.body]
+		switch by := wrote[o.body]; {
+		case by == nil:
+			return fmt.Errorf("what was read nobody wrote: %v", o)
+		case ok && (e.Rev != o.rev || e.Path != o.path):
+			return fmt.Errorf("what was read happened elsewhere, at rev %d of %s: %v", e.Rev, e.Path, o)
+		case !ok && o.rev <= last:
+			return fmt.Errorf("what was read was not seen by the watch: %v", o)
+		case !ok:
+			happened[o.body] = seen{client.Event{Rev: o.rev, Path: o.path, Body: []byte(o.body)}, o.returned}
+		}
+	}
+	return nil
+}
+
+// agree returns what the watches saw together. One may have ended before another, but up to there they must have seen the same. An event was
+// seen when the first of them saw it.
+func agree(watches [][]seen) (all []seen, err error) {
+	for _, events := range watches {
+		if len(events) > len(all) {
+			all = events
+		}
+	}
+	all = slices.Clone(all)
+	for _, events := range watches {
+		for k, e := range events {
+			if !sameEvent(e.Event, all[k].Event) {
+				return nil, fmt.Errorf("a watch saw rev %d, %s %q, and another then rev %d, %s %q", e.Rev, e.Path, e.Body, all[k].Rev, all[k].Path, all[k].Body)
+			}
+			if e.at.Before(all[k].at) {
+				all[k].at = e.at
+			}
+		}
+	}
+	return all, nil
+}
+
+// shown is the files that a node had at a rev.
+type shown struct {
+	rev   int64
+	files []client.Event
+}
+
+// newest is the rev of the file that was written last.
+func (s shown) newest() (rev int64) {
+	for _, f := range s.files {
+		rev = max(rev, f.Rev)
+	}
+	return rev
+}
+
+// holds returns an error unless the files are what the events made of them.
+func (s shown) holds(events []seen) error {
+	newest := map[string]client.Event{}
+	for _, e := range events {
+		if e.Rev <= s.rev {
+			newest[e.Path] = e.Event
+		}
+	}
+	for _, f := range s.files {
+		if e := newest[f.Path]; !sameEvent(e, f) {
+			return fmt.Errorf("a node has rev %d of %s, %q, where watches saw rev %d, %q", f.Rev, f.Path, f.Body, e.Rev, e.Body)
+		}
+	}
+	if len(s.files) != len(newest) {
+		return fmt.Errorf("a node has %d files, where watches saw %d", len(s.files), len(newest))
+	}
+	return nil
+}
+
+func sameEvent(a, b client.Event) bool {
+	return a.Rev == b.Rev && a.Path == b.Path && string(a.Body) == string(b.Body)
 }

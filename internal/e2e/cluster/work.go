@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"os/exec"
@@ -38,6 +39,7 @@ type Work struct {
 	mu      sync.Mutex
 	history []*operation
 	errs    []error
+	reads   int           // that count
 	done    int           // writes acknowledged
 	acked   chan struct{} // closed with the next one
 	last    time.Time     // when the last one was
@@ -135,7 +137,7 @@ func (w *Work) watch(k int) error {
 	w.follow.Go(func() {
 		defer cl.Close()
 		for e, err := range cl.Watch(w.ctx, w.dir+"/*", rev) {
-			f.take(e, err)
+			w.saw(f, e, err)
 		}
 	})
 	return nil
@@ -162,7 +164,7 @@ func (w *Work) watchByCommand() error {
 			if err != nil {
 				err = fmt.Errorf("doozer watch ended: %w, %w: %s", err, cmd.Wait(), said)
 			}
-			if f.take(e, err); err != nil {
+			if w.saw(f, e, err); err != nil {
 				return
 			}
 		}
@@ -188,6 +190,13 @@ func printed(r *bufio.Reader) (e client.Event, err error) {
 	return e, err
 }
 
+// saw tells a watch its next event, or its end, unless that is the end of the work.
+func (w *Work) saw(f *watch, e client.Event, err error) {
+	if err == nil || w.ctx.Err() == nil {
+		f.take(e, err)
+	}
+}
+
 func (f *watch) take(e client.Event, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -198,15 +207,20 @@ func (f *watch) take(e client.Event, err error) {
 	f.changed = make(chan struct{})
 }
 
+// last is the rev of the newest event.
+func (f *watch) last() int64 {
+	if len(f.events) == 0 {
+		return 0
+	}
+	return f.events[len(f.events)-1].Rev
+}
+
 // until waits until the watch has seen rev.
 func (f *watch) until(rev int64) error {
 	late := time.After(e2e.Patience)
 	for {
 		f.mu.Lock()
-		err, changed, last := f.err, f.changed, int64(0)
-		if k := len(f.events); k > 0 {
-			last = f.events[k-1].Rev
-		}
+		err, changed, last := f.err, f.changed, f.last()
 		f.mu.Unlock()
 		if err != nil || last >= rev {
 			return err
@@ -265,18 +279,34 @@ func (w *Work) write(cl *client.Client, o *operation) {
 	defer cancel()
 	rev, err := cl.Set(ctx, o.path, o.guard, []byte(o.body))
 	o.returned, o.rev = time.Now(), rev
-	var answer *client.Error
 	switch {
 	case err == nil:
 	case errors.Is(err, client.ErrRevMismatch) && !errors.Is(err, client.ErrUnknownOutcome):
 		o.refused = true
-	case errors.Is(err, client.ErrUnknownOutcome), errors.As(err, &answer), isLost(err):
-		o.unknown = true
 	default:
 		o.unknown = true
-		w.fail(fmt.Errorf("%v: %w", o, err))
+		w.suspect(o, err)
 	}
 	w.record(o)
+}
+
+// suspect fails the work unless err is what clients must expect where nodes fail.
+func (w *Work) suspect(o *operation, err error) {
+	if !expected(err) {
+		w.fail(fmt.Errorf("%v: %w", o, err))
+	}
+}
+
+// expected reports whether an error says that no node could be reached, or that the one that was takes no writes.
+func expected(err error) bool {
+	var answer *client.Error
+	switch {
+	case errors.Is(err, client.ErrProtocol), errors.Is(err, client.ErrPermission), errors.Is(err, client.ErrCancelled):
+		return false
+	case errors.As(err, &answer):
+		return answer.Code == client.ReadOnly || answer.Code == client.Other
+	}
+	return isLost(err)
 }
 
 // isLost reports whether an error says that no node could be reached in time.
@@ -291,15 +321,17 @@ func (w *Work) read(cl *client.Client, o *operation, dials *atomic.Int64) {
 	ctx, cancel := context.WithTimeout(w.ctx, opPatience)
 	defer cancel()
 	before := dials.Load()
-	if err := cl.Nop(ctx); err != nil {
-		return
+	err := cl.Nop(ctx)
+	if err == nil {
+		var body []byte
+		body, o.rev, err = cl.Get(ctx, o.path, client.Now)
+		o.body = string(body)
 	}
-	body, rev, err := cl.Get(ctx, o.path, client.Now)
 	o.returned = time.Now()
-	if err != nil || dials.Load() != before {
-		return
+	if err != nil {
+		w.suspect(o, err)
 	}
-	o.unknown, o.rev, o.body = false, rev, string(body)
+	o.unknown = err != nil || dials.Load() != before
 	w.record(o)
 }
 
@@ -307,7 +339,11 @@ func (w *Work) record(o *operation) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.history = append(w.history, o)
-	if o.read || o.unknown {
+	switch {
+	case o.unknown:
+		return
+	case o.read:
+		w.reads++
 		return
 	}
 	w.done++
@@ -366,45 +402,100 @@ func (w *Work) End(voters ...int) error {
 	if err != nil {
 		return err
 	}
-	if err := w.sameEverywhere(rev); err != nil {
+	files, err := w.same(rev, w.cluster.Running())
+	if err != nil {
 		return err
 	}
-	for _, f := range w.watches {
-		if err := f.until(rev); err != nil {
+	if err := w.followed(rev); err != nil {
+		return err
+	}
+	w.Close()
+	return w.verdict(math.MaxInt64, shown{rev, files})
+}
+
+// EndWithCluster is End where nobody takes writes any more. What was acknowledged and is newer than all that a watch or a node that still runs has
+// shown may be lost, and nothing else.
+func (w *Work) EndWithCluster() error {
+	defer w.Close()
+	w.stop()
+	w.clients.Wait()
+	var last int64
+	var nodes []shown
+	for _, n := range w.cluster.Running() {
+		s, err := w.shownBy(n)
+		if err != nil {
+			return fmt.Errorf("host %d at the end: %w", n, err)
+		}
+		nodes, last = append(nodes, s), max(last, s.rev)
+		if err := w.followed(s.newest()); err != nil {
 			return err
 		}
 	}
 	w.Close()
-	if err := errors.Join(w.errs...); err != nil {
-		return err
-	}
 	for _, f := range w.watches {
-		if err := judge(w.history, f.events); err != nil {
+		last = max(last, f.last())
+	}
+	return errors.Join(w.verdict(last, nodes...), w.cluster.ended())
+}
+
+// followed waits until all watches have seen rev.
+func (w *Work) followed(rev int64) error {
+	for _, f := range w.watches {
+		if err := f.until(rev); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// EndWithCluster is End where there is nobody left to ask: it judges what came before the last event that a watch has seen.
-func (w *Work) EndWithCluster() error {
-	w.Close()
-	for _, f := range w.watches {
-		last := int64(0)
-		if k := len(f.events); k > 0 {
-			last = f.events[k-1].Rev
-		}
-		var history []*operation
-		for _, o := range w.history {
-			if o.unknown || !o.refused && o.rev <= last {
-				history = append(history, o)
-			}
-		}
-		if err := judge(history, f.events); err != nil {
-			return err
-		}
+// leastReads is how many of a hundred operations that count must be reads: they are two fifths, where nodes do not fail.
+const leastReads = 5
+
+// verdict judges what clients and watches were told, of which nothing up to rev last may be lost, and what nodes had in the end.
+func (w *Work) verdict(last int64, nodes ...shown) error {
+	errs := w.errs
+	if 100*w.reads < leastReads*(w.reads+w.done) {
+		errs = append(errs, fmt.Errorf("only %d reads beside %d writes", w.reads, w.done))
 	}
-	return nil
+	var watches [][]seen
+	for _, f := range w.watches {
+		if f.err != nil && !endOfServer(f.err) {
+			errs = append(errs, fmt.Errorf("a watch ended: %w", f.err))
+		}
+		watches = append(watches, f.events)
+	}
+	events, err := agree(watches)
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	for _, n := range nodes {
+		errs = append(errs, n.holds(events))
+	}
+	return errors.Join(append(errs, judge(w.history, events, last))...)
+}
+
+// endOfServer reports whether a watch ended because nobody was left to ask.
+func endOfServer(err error) bool {
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		return strings.Contains(err.Error(), "Is doozerd running there?")
+	}
+	return isLost(err) && !errors.Is(err, client.ErrProtocol)
+}
+
+// shownBy returns what host n has now.
+func (w *Work) shownBy(n int) (s shown, err error) {
+	ctx, cancel := context.WithTimeout(w.ctx, e2e.Patience)
+	defer cancel()
+	cl, err := w.cluster.Dial(ctx, n)
+	if err != nil {
+		return s, err
+	}
+	defer cl.Close()
+	if s.rev, err = cl.Rev(ctx); err != nil {
+		return s, err
+	}
+	s.files, err = w.filesAt(n, s.rev)
+	return s, err
 }
 
 // lastWrites writes through each host, and returns the rev of the last write.
@@ -445,40 +536,31 @@ func setWhenWritable(ctx context.Context, cl *client.Client, o *operation) (rev 
 	}
 }
 
-// sameEverywhere compares what all nodes have at a rev.
-func (w *Work) sameEverywhere(rev int64) error { return w.same(rev, w.cluster.Running()) }
-
 // sameAt compares what these hosts have at the present rev of the first.
 func (w *Work) sameAt(hosts ...int) error {
-	ctx, cancel := context.WithTimeout(w.ctx, e2e.Patience)
-	defer cancel()
-	cl, err := w.cluster.Dial(ctx, hosts[0])
+	s, err := w.shownBy(hosts[0])
 	if err != nil {
 		return err
 	}
-	defer cl.Close()
-	rev, err := cl.Rev(ctx)
-	if err != nil {
-		return err
-	}
-	return w.same(rev, hosts)
+	_, err = w.same(s.rev, hosts)
+	return err
 }
 
-func (w *Work) same(rev int64, hosts []int) error {
-	var first []client.Event
+// same returns what all these hosts have at a rev.
+func (w *Work) same(rev int64, hosts []int) (first []client.Event, err error) {
 	for _, n := range hosts {
 		all, err := w.filesAt(n, rev)
 		if err != nil {
-			return fmt.Errorf("host %d at rev %d: %w", n, rev, err)
+			return nil, fmt.Errorf("host %d at rev %d: %w", n, rev, err)
 		}
 		if first == nil {
 			first = all
 		}
 		if !slices.EqualFunc(first, all, sameEvent) {
-			return fmt.Errorf("hosts %d and %d differ at rev %d:\n%v\n%v", hosts[0], n, rev, first, all)
+			return nil, fmt.Errorf("hosts %d and %d differ at rev %d:\n%v\n%v", hosts[0], n, rev, first, all)
 		}
 	}
-	return nil
+	return first, nil
 }
 
 // filesAt returns the files of the work as host n has them at rev, which may be yet to come.
@@ -497,8 +579,4 @@ func (w *Work) filesAt(n int, rev int64) (all []client.Event, err error) {
 		all = append(all, e)
 	}
 	return all, nil
-}
-
-func sameEvent(a, b client.Event) bool {
-	return a.Rev == b.Rev && a.Path == b.Path && string(a.Body) == string(b.Body)
 }
