@@ -124,7 +124,7 @@ func (e *Engine) Linger() { e.lingers = true }
 const turnAway = 10
 
 // greetSource sends our Status to the voter we listen to; if that one is silent or does not stand any more, to the next. If it has heard no
-// majority for a while, another is asked as well: whoever has is the better one to listen to.
+// majority for a while, another is asked as well: whoever has, since we turned to the one, is the better one to listen to.
 func (e *Engine) greetSource() {
 	if len(e.peers) == 0 {
 		return
@@ -134,7 +134,7 @@ func (e *Engine) greetSource() {
 	case p == nil || e.standing().index(p.id) < 0 || p.suspected() || e.now-max(p.echoed, e.turned) > min(fillAnyway*e.patienceWith(p), long):
 		p = e.turnTo(e.otherUpstream())
 	case e.now-max(p.inMajority, e.turned) > long:
-		if other := e.otherUpstream(); other.inMajority <= p.inMajority {
+		if other := e.otherUpstream(); other.inMajority <= max(p.inMajority, e.turned) {
 			e.sendStatus(other.id, false)
 		} else {
 			p = e.turnTo(other)

@@ -469,6 +469,30 @@ func TestObserverTurnsToWhoHearsAMajority(t *testing.T) {
 	assert.Equal(t, better, observer.Upstream())
 }
 
+// That a voter heard a majority before the observer turned from it says nothing: it may be dead since, and the one that is left is not to be
+// given up for it.
+func TestObserverDoesNotTurnToWhoOnceHeardAMajority(t *testing.T) {
+	observer := lone(t, "b", "c", "d")
+	left := ""
+	answer := func(until, trip time.Duration) {
+		for now := observer.now; now <= until; now += delay / 4 {
+			observer.Tick(now)
+			for _, m := range said(observer, Status) {
+				if left == "" || m.To == left {
+					observer.Step(Message{Kind: Status, From: m.To, To: "a", Sent: now, Echo: m.Sent, RoundTrip: trip, Answer: true})
+				}
+			}
+		}
+	}
+	answer(2*turnAway*delay, delay/10)
+	left = observer.otherUpstream().id
+	answer(4*turnAway*delay, 0)
+	for until := observer.now; until < 20*turnAway*delay; until += delay {
+		answer(until, 0)
+		assert.Equal(t, left, observer.Upstream())
+	}
+}
+
 // A voter that is none any more tells nobody that it hears us.
 func TestObserverListensToVotersThatStand(t *testing.T) {
 	observer := lone(t, "b", "c")
