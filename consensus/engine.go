@@ -37,6 +37,7 @@ type Engine struct {
 	slept     time.Duration // until when we were asleep last
 	upstream  string        // the voter an observer listens to
 	turned    time.Duration // when it turned to that one
+	assured   time.Duration // when we last heard a majority or, if we are no voter, were told by one that it does
 	pull      pull
 	followers []*follower
 	lingers   bool // see Linger

@@ -73,6 +73,9 @@ func leastLead(lead uint64) uint64 { return lead - lead/4 }
 // compare finds out how slow we are: whether our way to a majority is far longer than that of others.
 func (e *Engine) compare() {
 	e.roundTrip = e.toMajority()
+	if e.roundTrip > 0 && e.Writable() {
+		e.assured = e.now
+	}
 	least := time.Duration(0)
 	for _, p := range e.peers {
 		if p.trip > 0 && (least == 0 || p.trip < least) && !e.silent(p) {

@@ -493,6 +493,39 @@ func TestObserverDoesNotTurnToWhoOnceHeardAMajority(t *testing.T) {
 	}
 }
 
+// An observer knows of a majority by what voters tell it: one that answers and hears none is none, and when it turned to another says nothing.
+func TestObserverIsToldOfAMajority(t *testing.T) {
+	observer := lone(t, "b", "c", "d")
+	answer := func(d, trip time.Duration) {
+		for until := observer.now + d; observer.now < until; {
+			observer.Tick(observer.now + delay/4)
+			for _, m := range said(observer, Status) {
+				observer.Step(Message{Kind: Status, From: m.To, To: "a", Sent: observer.now, Echo: m.Sent, RoundTrip: trip, Answer: true})
+			}
+		}
+	}
+	answer(turnAway*delay, 0)
+	assert.Equal(t, turnAway*delay, observer.MajoritySilence()) // it has just begun
+	answer(turnAway*delay, 1)
+	assert.T(t, observer.MajoritySilence() <= delay, observer.MajoritySilence())
+	answer(5*turnAway*delay, 0)
+	assert.T(t, observer.MajoritySilence() >= 5*turnAway*delay, observer.MajoritySilence())
+}
+
+// A voter knows of one as long as it hears enough of the others.
+func TestVoterKnowsOfAMajority(t *testing.T) {
+	e := lone(t)
+	for range 20 {
+		e.Tick(e.now + delay/4)
+		hears(e, "b")
+	}
+	assert.T(t, e.MajoritySilence() <= delay, e.MajoritySilence())
+	for range 80 {
+		e.Tick(e.now + delay/4)
+	}
+	assert.T(t, e.MajoritySilence() >= 10*delay, e.MajoritySilence())
+}
+
 // A voter that is none any more tells nobody that it hears us.
 func TestObserverListensToVotersThatStand(t *testing.T) {
 	observer := lone(t, "b", "c")

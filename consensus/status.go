@@ -183,6 +183,9 @@ func (e *Engine) onStatus(m *Message) {
 	p.sent, p.at, p.trip = m.Sent, e.now, min(m.RoundTrip, maxRoundTrip)
 	if p.trip > 0 {
 		p.inMajority = e.now
+		if !e.Writable() {
+			e.assured = e.now
+		}
 	}
 	defer e.greetTogether()
 	if m.Echo > p.echoed && m.Echo <= e.now {
@@ -230,6 +233,11 @@ func (e *Engine) Silence(id string) time.Duration {
 	}
 	return 0
 }
+
+// MajoritySilence returns for how long, while this engine's own loop ran, there was no sign of a majority: a voter heard none, or an observer was
+// told by no voter that it hears one. An observer may know of none for some fill delays although there is one: until the voter that it
+// listens to has answered, and while it turns away from one that is silent, or cut off.
+func (e *Engine) MajoritySilence() time.Duration { return e.now - e.assured }
 
 // Suspect says that the other side's kernel closed the link to voter id, so that its process is probably gone: it
 // counts as silent now, and is filled without a wait, until it echoes a Status sent after this call. That is safe
