@@ -142,7 +142,7 @@ func (s *running) escape() error {
 	switch {
 	case !s.core.Joined():
 		return ErrReadOnly
-	case s.core.Majority() && !s.core.Writable():
+	case s.core.hearsVoter() && !s.core.Writable():
 		return ErrHearsVoter
 	case s.core.Majority():
 		return ErrMajority

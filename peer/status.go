@@ -89,12 +89,15 @@ func (c *Core) memberStatus(tree *store.Snapshot, id string, known map[string]co
 		m.Rev, m.Known, m.Applied = tree.Rev(), true, c.engine.LastApplied()
 		return m
 	}
-	if p, ok := known[id]; ok && (c.engine.Writable() || id == c.engine.Upstream()) {
+	if p, ok := known[id]; ok && (c.engine.Writable() || c.hearsNow(p)) {
 		m.Known, m.Applied, m.RoundTrip, m.Silence = true, p.Applied, p.RoundTrip, p.Silence
 		m.Lag = c.engine.LastApplied() - min(p.Applied, c.engine.LastApplied())
 	}
 	return m
 }
+
+// hearsNow reports whether an observer hears p. That it does not says nothing of p: it may not have asked.
+func (c *Core) hearsNow(p consensus.Peer) bool { return p.RoundTrip > 0 && p.Silence < c.silentFor() }
 
 // trouble says what is wrong, in words.
 func (c *Core) trouble(s *Status) []string {
@@ -112,8 +115,14 @@ func (c *Core) trouble(s *Status) []string {
 			voters++
 		}
 	}
-	if s.Writable && silent > 0 && voters-silent < voters/2+1 {
+	switch {
+	case s.Majority:
+	case c.engine.Writable():
 		words = append(words, fmt.Sprintf("no majority: %d of %d voters are not heard, so nothing can be written", silent, voters))
+	case c.hearsVoter():
+		words = append(words, "no majority: no voter that is heard here hears one, so nothing can be written")
+	default:
+		words = append(words, "no voter is heard: nothing can be written, and this may be out of date")
 	}
 	if free := len(c.roster.free()); free > 0 {
 		words = append(words, fmt.Sprintf("slots without a voter: %d", free))
@@ -128,14 +137,20 @@ const leastSilence = 2 * time.Second
 func (c *Core) silentFor() time.Duration { return max(leastSilence, aliveWithin*c.config.FillDelay) }
 
 // Majority reports whether this node hears a majority of the voters, itself included. An observer, which listens to one
-// voter at a time, cannot count them: to it, any voter that is heard stands for a majority.
+// voter at a time, cannot count them: it goes by what voters tell it of themselves.
 func (c *Core) Majority() bool {
-	voters := c.engine.Voters()
 	if !c.engine.Writable() {
-		return len(c.heard()) > 0
+		return c.hearsVoter() && c.engine.MajoritySilence() < untoldFor*c.silentFor()
 	}
-	return len(c.heard())+1 >= len(voters)/2+1
+	return len(c.heard())+1 >= len(c.engine.Voters())/2+1
 }
+
+// untoldFor is for how many times the silence of a voter an observer may be told of no majority, and yet there is one: it may have to turn to
+// another voter meanwhile, and from that one to a third.
+const untoldFor = 2
+
+// hearsVoter reports whether another voter was heard lately. It may have a majority, whatever it says of that.
+func (c *Core) hearsVoter() bool { return len(c.heard()) > 0 }
 
 // heard returns the other voters that were heard lately.
 func (c *Core) heard() (ids []string) {

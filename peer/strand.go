@@ -37,7 +37,7 @@ func (c *Core) seekOthers(v *view) {
 
 func (c *Core) hearsNoVoter(v *view) bool {
 	alone := len(v.voters) == 1 && v.voter
-	return c.Joined() && !alone && len(c.heard()) == 0
+	return c.Joined() && !alone && !c.hearsVoter()
 }
 
 // others returns the processes that may be members, by all that is known here.

@@ -1,0 +1,96 @@
+package peer
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/bmizerany/assert"
+
+	"github.com/ha/doozerd/store"
+)
+
+// observed is a cluster of n voters and an observer D.
+func observed(t *testing.T, n int) *rig {
+	t.Helper()
+	r := founded(t, n, n)
+	r.join("D", "10.0.0.14:1", "A")
+	r.until("D is registered", 5*time.Second, func() bool { return isRegistered(r.cores["A"].Store().Snapshot(), "D") })
+	return r
+}
+
+// each runs for d and calls f at every turn.
+func (r *rig) each(d time.Duration, f func()) {
+	for end := r.now + d; r.now < end; {
+		r.turn()
+		f()
+	}
+}
+
+// memberOf returns how the node at sees the member id.
+func (r *rig) memberOf(at, id string) MemberStatus {
+	r.t.Helper()
+	all := r.cores[at].Status().Members
+	k := slices.IndexFunc(all, func(m MemberStatus) bool { return m.ID == id })
+	if k < 0 {
+		r.t.Fatalf("%s does not know %s", at, id)
+	}
+	return all[k]
+}
+
+func TestObserverSaysThatTheMajorityIsLost(t *testing.T) {
+	r := observed(t, 3)
+	d := r.cores["D"]
+	r.run(5 * time.Second)
+	r.kill("B")
+	r.kill("C")
+	r.until("D knows that there is no majority", 3*leastSilence, func() bool { return !d.Majority() })
+	r.run(leastSilence)
+	r.each(20*time.Second, func() {
+		s := d.Status()
+		assert.T(t, !s.Majority)
+		assert.Equal(t, []string{"no majority: no voter that is heard here hears one, so nothing can be written"}, s.Trouble)
+		assert.T(t, r.memberOf("D", "A").Known)
+		assert.T(t, !r.memberOf("D", "B").Known && !r.memberOf("D", "C").Known)
+		assert.Equal(t, ErrHearsVoter, (&running{core: d}).escape())
+	})
+	r.kill("A")
+	r.run(2 * leastSilence)
+	assert.Equal(t, []string{"no voter is heard: nothing can be written, and this may be out of date"}, d.Status().Trouble)
+	assert.T(t, !d.hearsVoter())
+}
+
+// Who has just come, or has lost the voter that it listened to, waits for another to tell.
+func TestObserverThatTurnsToAnotherVoterCriesNotAtOnce(t *testing.T) {
+	for _, lose := range []func(r *rig, id string){
+		func(r *rig, id string) { r.kill(id) },
+		func(r *rig, id string) { r.cut[id] = true },
+	} {
+		r := founded(t, 5, 5)
+		r.join("D", "10.0.0.14:1", "A")
+		d := r.cores["D"]
+		hears := func() { assert.T(t, !d.Joined() || d.Majority(), "D hears no majority") }
+		r.each(5*time.Second, hears)
+		for range 2 {
+			lose(r, d.engine.Upstream())
+			r.each(2*time.Second, hears)
+		}
+	}
+}
+
+// A cluster of one is its own majority, and says so to those who listen.
+func TestObserverOfOneVoterHearsAMajority(t *testing.T) {
+	r := observed(t, 1)
+	r.each(5*time.Second, func() { assert.T(t, r.cores["D"].Majority()) })
+	assert.Equal(t, []string{}, r.cores["D"].Status().Trouble)
+}
+
+// A voter that is taken its slot goes on as an observer, and has heard a majority until then.
+func TestDemotedVoterCriesNotAtOnce(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.run(5 * time.Second)
+	c := r.cores["C"]
+	r.cores["A"].Propose(setting(slotPath(2), "nobody").Append(nil), func(store.Event, error) {})
+	r.each(5*time.Second, func() { assert.T(t, c.Majority()) })
+	assert.T(t, !c.Writable())
+}
