@@ -83,6 +83,22 @@ func (c *Core) onReport(n *Note) {
 	}
 }
 
+// untold returns how long ago a voter last said, we included, that it hears the member id, which is no voter; 0 is not known. Only voters know, and
+// only as long as they hear a majority, and each whom they hear tells them.
+func (c *Core) untold(id string) time.Duration {
+	at, ok := c.witness.heard[id]
+	if !ok || !c.engine.Writable() || !c.Majority() || slices.ContainsFunc(c.heard(), c.owesReport) {
+		return 0
+	}
+	return c.now - at
+}
+
+// owesReport reports whether another voter has not told us lately whom it hears.
+func (c *Core) owesReport(from string) bool {
+	r, ok := c.witness.reports[from]
+	return !ok || !c.fresh(r)
+}
+
 // forgetFormer forgets what was noted of processes that are no voters any more.
 func (c *Core) forgetFormer(v *view) {
 	maps.DeleteFunc(c.gone, func(id string, _ time.Duration) bool { return !slices.Contains(v.voters, id) })

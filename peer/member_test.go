@@ -18,10 +18,16 @@ import (
 func founded(t *testing.T, n, slots int) *rig {
 	t.Helper()
 	r := newRig(t)
+	r.settle(n, slots)
+	return r
+}
+
+// settle founds a cluster of n voters.
+func (r *rig) settle(n, slots int) {
+	r.t.Helper()
 	r.found(n, slots)
 	r.until("founded", 5*time.Second, func() bool { return len(r.voters()) == n })
 	r.run(time.Second)
-	return r
 }
 
 func TestFirstVotersFoundACluster(t *testing.T) {

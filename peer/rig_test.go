@@ -22,6 +22,8 @@ type rig struct {
 	order []string          // ids, as they came
 	cut   map[string]bool   // who neither sends nor receives
 	mail  []func()
+
+	timeout time.Duration // of those that are started
 }
 
 const (
@@ -30,12 +32,12 @@ const (
 )
 
 func newRig(t *testing.T) *rig {
-	return &rig{t: t, cores: map[string]*Core{}, at: map[string]string{}, cut: map[string]bool{}}
+	return &rig{t: t, cores: map[string]*Core{}, at: map[string]string{}, cut: map[string]bool{}, timeout: rigTimeout}
 }
 
 func (r *rig) config(id, addr string) Config {
 	return Config{
-		ID: id, Addr: addr, Hostname: "host", Version: "1.0", NS: true, Timeout: rigTimeout, WriteTimeout: 5 * time.Second,
+		ID: id, Addr: addr, Hostname: "host", Version: "1.0", NS: true, Timeout: r.timeout, WriteTimeout: 5 * time.Second,
 		Engine: consensus.Config{Rand: rand.New(rand.NewPCG(1, uint64(len(r.order)))), Window: 64},
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}

@@ -104,12 +104,12 @@ func (c *Core) trouble(s *Status) []string {
 	words := []string{}
 	silent, voters := 0, 0
 	for _, m := range s.Members {
-		switch {
-		case m.Voter && m.Known && m.Silence >= c.silentFor():
+		if m.Voter && m.Known && m.Silence >= c.silentFor() {
 			silent++
 			words = append(words, fmt.Sprintf("voter %s at %s has not been heard for %v", m.ID, m.Addr, m.Silence.Round(time.Second)))
-		case !m.Voter && m.Known && m.Silence >= c.silentFor():
-			words = append(words, fmt.Sprintf("observer %s at %s has not been heard for %v", m.ID, m.Addr, m.Silence.Round(time.Second)))
+		}
+		if ago := c.untold(m.ID); !m.Voter && ago >= c.untoldFor() {
+			words = append(words, fmt.Sprintf("observer %s at %s is heard by no voter that is heard here: the last one that did said so %v ago", m.ID, m.Addr, ago.Round(time.Second)))
 		}
 		if m.Voter {
 			voters++
@@ -136,18 +136,22 @@ const leastSilence = 2 * time.Second
 
 func (c *Core) silentFor() time.Duration { return max(leastSilence, aliveWithin*c.config.FillDelay) }
 
+// untoldFor is for how long nobody may have told us of an observer that lives: until the report that the voter it turned away from owed us, and
+// the first one of its next voter, of which one may be lost; and turning takes time.
+func (c *Core) untoldFor() time.Duration { return 3*c.reportEvery() + c.silentFor() }
+
 // Majority reports whether this node hears a majority of the voters, itself included. An observer, which listens to one
 // voter at a time, cannot count them: it goes by what voters tell it of themselves.
 func (c *Core) Majority() bool {
 	if !c.engine.Writable() {
-		return c.hearsVoter() && c.engine.MajoritySilence() < untoldFor*c.silentFor()
+		return c.hearsVoter() && c.engine.MajoritySilence() < turningFor*c.silentFor()
 	}
 	return len(c.heard())+1 >= len(c.engine.Voters())/2+1
 }
 
-// untoldFor is for how many times the silence of a voter an observer may be told of no majority, and yet there is one: it may have to turn to
+// turningFor is for how many times the silence of a voter an observer may be told of no majority, and yet there is one: it may have to turn to
 // another voter meanwhile, and from that one to a third.
-const untoldFor = 2
+const turningFor = 2
 
 // hearsVoter reports whether another voter was heard lately. It may have a majority, whatever it says of that.
 func (c *Core) hearsVoter() bool { return len(c.heard()) > 0 }

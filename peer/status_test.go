@@ -2,6 +2,7 @@ package peer
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,10 +11,12 @@ import (
 	"github.com/ha/doozerd/store"
 )
 
-// observed is a cluster of n voters and an observer D.
-func observed(t *testing.T, n int) *rig {
+// observed returns a cluster of n voters and an observer D.
+func observed(t *testing.T, n int, timeout time.Duration) *rig {
 	t.Helper()
-	r := founded(t, n, n)
+	r := newRig(t)
+	r.timeout = timeout
+	r.settle(n, n)
 	r.join("D", "10.0.0.14:1", "A")
 	r.until("D is registered", 5*time.Second, func() bool { return isRegistered(r.cores["A"].Store().Snapshot(), "D") })
 	return r
@@ -39,7 +42,7 @@ func (r *rig) memberOf(at, id string) MemberStatus {
 }
 
 func TestObserverSaysThatTheMajorityIsLost(t *testing.T) {
-	r := observed(t, 3)
+	r := observed(t, 3, rigTimeout)
 	d := r.cores["D"]
 	r.run(5 * time.Second)
 	r.kill("B")
@@ -80,7 +83,7 @@ func TestObserverThatTurnsToAnotherVoterCriesNotAtOnce(t *testing.T) {
 
 // A cluster of one is its own majority, and says so to those who listen.
 func TestObserverOfOneVoterHearsAMajority(t *testing.T) {
-	r := observed(t, 1)
+	r := observed(t, 1, rigTimeout)
 	r.each(5*time.Second, func() { assert.T(t, r.cores["D"].Majority()) })
 	assert.Equal(t, []string{}, r.cores["D"].Status().Trouble)
 }
@@ -93,4 +96,54 @@ func TestDemotedVoterCriesNotAtOnce(t *testing.T) {
 	r.cores["A"].Propose(setting(slotPath(2), "nobody").Append(nil), func(store.Event, error) {})
 	r.each(5*time.Second, func() { assert.T(t, c.Majority()) })
 	assert.T(t, !c.Writable())
+}
+
+// silenceOf returns what the node at says of the silence of the observer D, if it says something.
+func silenceOf(r *rig, at string) string {
+	said := r.cores[at].Status().Trouble
+	k := slices.IndexFunc(said, func(words string) bool { return strings.HasPrefix(words, "observer D at 10.0.0.14:1 ") })
+	if k < 0 {
+		return ""
+	}
+	return said[k]
+}
+
+func TestDeadObserverIsTroubleToEveryVoter(t *testing.T) {
+	r := observed(t, 3, DefaultTimeout)
+	r.run(10 * time.Second)
+	r.kill("D")
+	r.run(27 * time.Second)
+	for _, id := range r.order {
+		assert.Equal(t, "observer D at 10.0.0.14:1 is heard by no voter that is heard here: the last one that did said so 31s ago", silenceOf(r, id), id)
+	}
+	r.run(time.Minute)
+	for _, id := range r.order {
+		assert.Equal(t, []string{}, r.cores[id].Status().Trouble) // it is unregistered
+	}
+}
+
+// Who hears of an observer from others only, and seldom, takes no pause for its silence, whatever voter it turns to; nor does a voter that is new.
+func TestObserverThatLivesIsTroubleToNobody(t *testing.T) {
+	r := observed(t, 3, 16*time.Second)
+	quiet := func() {
+		if r.now%(50*time.Millisecond) != 0 {
+			return
+		}
+		for _, id := range r.voters() {
+			assert.Equal(t, "", silenceOf(r, id), id)
+		}
+	}
+	r.each(20*time.Second, quiet)
+	for range 4 {
+		r.cores["D"].engine.Suspect(r.cores["D"].engine.Upstream()) // it turns to another
+		r.each(3*time.Second, quiet)
+	}
+	r.cut[r.cores["D"].engine.Upstream()] = true
+	r.each(10*time.Second, quiet)
+	clear(r.cut)
+	r.each(10*time.Second, quiet)
+	assert.Equal(t, nil, r.set("A", slotPath(2), "D"))
+	assert.Equal(t, nil, r.set("A", slotPath(2), "C"))
+	r.each(20*time.Second, quiet)
+	assert.Equal(t, []string{"A", "B", "C"}, r.voters())
 }
