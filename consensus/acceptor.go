@@ -34,22 +34,15 @@ func (a *acceptor) differs(ballot uint64, batch *Batch) bool {
 
 // onSuggest: the owner's value at ballot 0 needs no Prepare, because no lower ballot exists.
 func (e *Engine) onSuggest(m *Message) {
-	if !m.Range.single() || m.Ballot != 0 || m.Batch.Noop() {
-		e.drop()
-		return
-	}
 	e.heardSkip(m.From, m.Skip)
 	s := e.window.at(m.Range.Lo)
-	switch {
-	case s == nil:
+	if s == nil {
 		e.answerOld(m.From, m.Range)
 		e.heardBeyond(m)
-	case s.owner() != m.From || !s.legal(&m.Batch, e.id) || s.acceptor.differs(0, &m.Batch):
-		e.drop()
-	default:
-		e.uses(s.instance)
-		e.acceptSuggestion(s, m)
+		return
 	}
+	e.uses(s.instance)
+	e.acceptSuggestion(s, m)
 }
 
 func (e *Engine) acceptSuggestion(s *slot, m *Message) {
@@ -92,7 +85,7 @@ func (e *Engine) answerDecided(s *slot, owner string) {
 func (e *Engine) rejectSuggestion(s *slot, m *Message) {
 	r := m.Range
 	for next := range e.window.owned(Range{s.instance, e.window.end()}, m.From) {
-		if next.acceptor.promised == 0 {
+		if next.era != s.era || next.acceptor.promised == 0 {
 			break
 		}
 		r.Hi = next.instance + 1
@@ -104,17 +97,10 @@ func (e *Engine) rejectSuggestion(s *slot, m *Message) {
 // covers. An instance decided here is answered with its decision; silence about one is not a promise.
 func (e *Engine) onPrepare(m *Message) {
 	e.answerOld(m.From, m.Range)
-	if m.Owner == e.id {
-		// Always legal for what we have not used; and whatever we would suggest there now would be rejected.
-		e.announce(e.skipTo(m.Range.Hi))
-	}
+	e.goBeyond(m)
 	fresh := false
 	reply := bundle{engine: e, to: m.From}
 	for s := range e.window.owned(m.Range, m.Owner) {
-		if !s.era.mayUse(m.From, m.Ballot) {
-			e.drop()
-			break
-		}
 		if s.era.self < 0 {
 			continue
 		}
@@ -127,14 +113,14 @@ func (e *Engine) onPrepare(m *Message) {
 	}
 }
 
-func (b *bundle) toPrepare(s *slot, ballot uint64) {
+func (r *bundle) toPrepare(s *slot, ballot uint64) {
 	switch {
 	case s.learner.decided:
-		b.add(s, Message{Kind: Decided, Batch: s.learner.batch})
+		r.add(s, Message{Kind: Decided, Batch: s.learner.batch})
 	case s.acceptor.promise(ballot):
-		b.add(s, Message{Kind: Promise, Ballot: ballot, Votes: s.votes()})
+		r.add(s, Message{Kind: Promise, Ballot: ballot, Votes: s.votes()})
 	default:
-		b.add(s, Message{Kind: Reject, Ballot: s.acceptor.promised})
+		r.add(s, Message{Kind: Reject, Ballot: s.acceptor.promised})
 	}
 }
 
@@ -148,17 +134,9 @@ func (s *slot) votes() []Vote {
 
 // onAccept: a filler puts the no-op, or a value that may have been chosen, at a ballot it prepared.
 func (e *Engine) onAccept(m *Message) {
-	if !m.Batch.Noop() && !m.Range.single() {
-		e.drop()
-		return
-	}
 	e.answerOld(m.From, m.Range)
 	toFiller, toAll := bundle{engine: e, to: m.From}, bundle{engine: e}
 	for s := range e.window.owned(m.Range, m.Owner) {
-		if !s.era.mayUse(m.From, m.Ballot) || !s.legal(&m.Batch, e.id) || s.acceptor.differs(m.Ballot, &m.Batch) {
-			e.drop()
-			break
-		}
 		e.acceptFill(s, m, &toFiller, &toAll)
 	}
 	toFiller.flush()

@@ -21,8 +21,9 @@
 // and each hands out every instance once, in order, whatever the network loses, repeats, delays or
 // reorders, as long as an id is never used by two processes.
 //
-// Where to read: message.go names what is said; slot.go, acceptor.go and learner.go are Paxos proper;
-// proposer.go and skip.go are an owner's turn; fill.go and stall.go are what happens when an owner is
-// silent; repair.go and follow.go bring back whoever missed something; membership.go moves the voters, and
-// escape.go leaves them behind.
+// Where to read: message.go names what is said, and admit.go who may say it; slot.go, acceptor.go and
+// learner.go are Paxos proper, and bundle.go makes one answer of many; proposer.go, skip.go and lead.go are an
+// owner's turn; status.go tells who is silent, and fill.go and stall.go what happens then; log.go, repair.go
+// and follow.go bring back whoever missed something; membership.go moves the voters, and escape.go leaves them
+// behind.
 package consensus

@@ -201,28 +201,13 @@ func (e *Engine) Counters() Counters { return e.counters }
 // Step takes in a message. What breaks a rule of the protocol is dropped and counted, whoever sent it.
 // The message must have come from From.
 func (e *Engine) Step(m Message) {
-	if m.To != e.id || m.From == e.id || m.From == "" || m.Kind >= kinds || handlers[m.Kind] == nil {
-		e.drop()
-		return
-	}
 	e.in = m
-	handlers[m.Kind](e, &e.in)
+	if e.admits(&e.in) {
+		protocol[m.Kind].handle(e, &e.in)
+	} else {
+		e.drop()
+	}
 	e.in = Message{} // holds nobody's batch
-}
-
-var handlers = [kinds]func(*Engine, *Message){
-	Suggest:      (*Engine).onSuggest,
-	Skip:         (*Engine).onSkip,
-	Prepare:      (*Engine).onPrepare,
-	Promise:      (*Engine).onPromise,
-	Accept:       (*Engine).onAccept,
-	Accepted:     (*Engine).onAccepted,
-	Reject:       (*Engine).onReject,
-	Decided:      (*Engine).onDecided,
-	Pull:         (*Engine).onPull,
-	Log:          (*Engine).onLog,
-	TakeSnapshot: (*Engine).onTakeSnapshot,
-	Status:       (*Engine).onStatus,
 }
 
 func (e *Engine) drop() { e.counters.Dropped++ }

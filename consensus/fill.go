@@ -64,7 +64,9 @@ func (e *Engine) beginFill(t *stall, s *slot) {
 	if len(f.rows) == 0 {
 		return
 	}
-	f.ballot = f.era.ballotAbove(e.id, floor)
+	if f.ballot = f.era.ballotAbove(e.id, floor); f.ballot > maxBallot {
+		return
+	}
 	e.counters.Fills++
 	t.fill, t.floor = f, f.ballot // so that a late answer to this fill is not taken for one to the next
 	f.resend.start(e.now, e.patience())
@@ -108,9 +110,8 @@ func (e *Engine) onPromise(m *Message) {
 	}
 	f := t.fill
 	voter := f.era.index(m.From)
-	if voter < 0 || !e.votesLegal(f, m) {
-		e.drop()
-		return
+	if voter < 0 {
+		return // of instances applied meanwhile, whose voters we do not know any more
 	}
 	for _, v := range m.Votes {
 		if r := f.find(v.Instance); r != nil {
@@ -123,20 +124,6 @@ func (e *Engine) onPromise(m *Message) {
 		}
 	}
 	e.putValues(t)
-}
-
-// votesLegal looks only at what this fill still wants to know: the range of its Prepare spans instances decided before.
-func (e *Engine) votesLegal(f *fill, m *Message) bool {
-	for _, v := range m.Votes {
-		r := f.find(v.Instance)
-		if r == nil || r.decided() {
-			continue
-		}
-		if !m.Range.contains(v.Instance) || v.Ballot > f.ballot || !f.era.isBallot(v.Ballot) || !r.slot.legal(&v.Batch, e.id) {
-			return false
-		}
-	}
-	return true
 }
 
 // putValues goes to the second phase in every instance that has a quorum of promises: with the value that
@@ -205,13 +192,7 @@ func (e *Engine) repeatFill(f *fill, voter int) {
 // onReject: somebody promised a higher ballot. To an owner it says that its instances are prepared: it gives those it did not
 // use away and goes on beyond them. To a filler it says that another is at work.
 func (e *Engine) onReject(m *Message) {
-	if m.Ballot == 0 || m.Ballot > maxBallot {
-		e.drop()
-		return
-	}
-	if m.Owner == e.id {
-		e.announce(e.skipTo(m.Range.Hi))
-	}
+	e.goBeyond(m)
 	if t := e.stallOf(m.Owner); t != nil && t.fill != nil && m.Ballot > t.fill.ballot && t.fill.touches(m.Range) {
 		e.retreat(t, m.Ballot)
 	}

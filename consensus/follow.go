@@ -35,7 +35,7 @@ func (e *Engine) heardFollower(m *Message) {
 		return
 	}
 	if f == nil {
-		if len(e.followers) == MaxFollowers || m.Applied > MaxInstance {
+		if len(e.followers) == MaxFollowers {
 			return
 		}
 		f = &follower{id: m.From, moved: e.now, applied: m.Applied, next: m.Applied + 1}

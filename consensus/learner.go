@@ -80,10 +80,6 @@ func (e *Engine) uses(i uint64) {
 func (e *Engine) onAccepted(m *Message) {
 	e.heardSkip(m.From, m.Skip)
 	for s := range e.window.owned(m.Range, m.Owner) {
-		if s.era.index(m.From) < 0 || !s.era.isBallot(m.Ballot) {
-			e.drop()
-			return
-		}
 		if m.Ballot == 0 {
 			e.uses(s.instance)
 			if p := e.peer(m.Owner); p != nil {
@@ -98,15 +94,7 @@ func (e *Engine) onAccepted(m *Message) {
 
 // onDecided: whoever knows a decision may tell it.
 func (e *Engine) onDecided(m *Message) {
-	if !m.Batch.Noop() && !m.Range.single() {
-		e.drop()
-		return
-	}
 	for s := range e.window.owned(m.Range, m.Owner) {
-		if !s.legal(&m.Batch, e.id) {
-			e.drop()
-			return
-		}
 		e.decide(s, m.Batch)
 	}
 }

@@ -121,10 +121,6 @@ func (e *Engine) heardBeyond(m *Message) {
 
 // onPull answers with all we know of the instances asked for. Our own unused ones we give away: somebody waits for them.
 func (e *Engine) onPull(m *Message) {
-	if m.Range.empty() || m.Range.Lo == 0 {
-		e.drop()
-		return
-	}
 	if m.Range.Lo <= e.window.applied {
 		e.answerOld(m.From, m.Range)
 		return
@@ -168,10 +164,6 @@ func (e *Engine) answerOld(to string, r Range) {
 
 // onLog: a stretch of the agreed log, which may begin before our window and end beyond it.
 func (e *Engine) onLog(m *Message) {
-	if m.Range.Lo == 0 || m.Range.Hi > MaxInstance || m.Range.Hi-m.Range.Lo != uint64(len(m.Batches)) {
-		e.drop()
-		return
-	}
 	e.heardApplied(m)
 	before := e.known
 	e.pull.rest, e.pull.restAt = m.Batches, m.Range.Lo
@@ -204,8 +196,12 @@ func (e *Engine) takeRest() {
 	}
 }
 
-// onTakeSnapshot: what we miss is in no log any more, unless we found it elsewhere meanwhile.
+// onTakeSnapshot: what we miss is in no log any more, unless we found it elsewhere meanwhile. Whoever is not known here may be a member
+// all the same, but then it tells nothing that those who are could not.
 func (e *Engine) onTakeSnapshot(m *Message) {
+	if e.peer(m.From) == nil && e.follower(m.From) == nil {
+		return
+	}
 	e.heardApplied(m)
 	if m.Applied > e.known {
 		e.source = m.From

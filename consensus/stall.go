@@ -139,11 +139,15 @@ func (e *Engine) giveWay(owner string, ballot uint64) {
 	t.holdoff = max(t.holdoff, e.now+jitter(e.cfg.Rand, e.patience()))
 }
 
+// maxClimb is how much higher a rejection makes the next ballot, at most: no honest filler is ever so far ahead of another, and whoever
+// claims that it promised the highest there is must not leave us none.
+const maxClimb = 1 << 32
+
 // retreat gives a fill up for another's ballot, and waits the longer the more often that happens.
 func (e *Engine) retreat(t *stall, ballot uint64) {
 	e.counters.Rejected++
 	t.fill = nil
-	t.floor = max(t.floor, ballot)
+	t.floor = max(t.floor, min(ballot, t.floor+maxClimb))
 	t.pause = min(max(e.patience()/2, 2*t.pause), maxBackoff)
 	t.holdoff = max(t.holdoff, e.now+jitter(e.cfg.Rand, t.pause))
 }

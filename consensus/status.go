@@ -100,8 +100,8 @@ func (e *Engine) peer(id string) *peer {
 	return e.peers[k]
 }
 
-// greet sends every voter a Status, several times per FillDelay however long our own round trips are: others may be
-// nearer to each other, and wait for us no longer than that. Whoever rules no instance of the window listens to one
+// greet sends every voter a Status, unless we sleep several times per FillDelay, however long our own round trips are: others may
+// be nearer to each other, and wait for us no longer than that. Whoever rules no instance of the window listens to one
 // voter only.
 func (e *Engine) greet() {
 	if e.now < e.greetAt {
@@ -188,22 +188,16 @@ func (e *Engine) onStatus(m *Message) {
 		}
 	}
 	defer e.greetTogether()
-	if m.Echo > p.echoed && m.Echo <= e.now {
+	if m.Echo > p.echoed {
 		p.echoed = m.Echo
-		if m.Held >= 0 {
-			// Clocks that step may make it seem to have been held for longer than it was away. Such a measurement says that
-			// the round trip is short; without it, one that was long because somebody stood still would count for ever.
-			p.measure(e.now - m.Echo - min(m.Held, e.now-m.Echo))
-		}
+		// Clocks that step may make it seem to have been held for longer than it was away. Such a measurement says that
+		// the round trip is short; without it, one that was long because somebody stood still would count for ever.
+		p.measure(e.now - m.Echo - min(m.Held, e.now-m.Echo))
 	}
 }
 
 // heardApplied: what another has applied is decided, so we need it too.
 func (e *Engine) heardApplied(m *Message) {
-	if m.Applied > MaxInstance {
-		e.drop()
-		return
-	}
 	if p := e.peer(m.From); p != nil {
 		p.applied = max(p.applied, m.Applied)
 	}
