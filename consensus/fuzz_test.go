@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -24,7 +25,7 @@ func FuzzStep(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := host{engine: e}
+		h := host{engine: e, withdrawn: map[uint64]bool{}}
 		for len(in) > 0 {
 			h.act(t, &in)
 			checkInvariants(t, e)
@@ -34,10 +35,11 @@ func FuzzStep(f *testing.F) {
 
 // host is the caller of an engine under fuzzing.
 type host struct {
-	engine  *Engine
-	now     time.Duration
-	tag     uint64
-	pending []Decision
+	engine    *Engine
+	now       time.Duration
+	tag       uint64
+	pending   []Decision
+	withdrawn map[uint64]bool
 }
 
 func (h *host) act(t *testing.T, in *source) {
@@ -52,24 +54,55 @@ func (h *host) act(t *testing.T, in *source) {
 		h.tag++
 		_ = e.Barrier(h.tag)
 	case 3:
-		h.pending = append(h.pending, e.Ready().Decisions...)
+		h.take(t, e.Ready())
 	case 4:
 		if len(h.pending) > 0 {
 			e.Applied(h.pending[0].Instance, in.ids())
 			h.pending = h.pending[1:]
 		}
 	case 5:
-		switch in.next() % 8 {
-		case 0:
-			if ok, _ := e.Install(in.snapshot()); ok {
-				h.pending = nil
-			}
-		case 1:
-			e.Escape()
-		}
+		h.seldom(in)
 	default:
 		e.Step(in.message())
 	}
+}
+
+func (h *host) seldom(in *source) {
+	switch e := h.engine; in.next() % 8 {
+	case 0:
+		if ok, _ := e.Install(in.snapshot()); ok {
+			h.pending = nil
+		}
+	case 1:
+		e.Escape()
+	case 2:
+		e.Suspect(in.id())
+	case 3:
+		for _, tag := range e.Withdraw(in.number()) {
+			h.withdrawn[tag] = true
+		}
+	case 4:
+		e.Trim()
+	case 5:
+		e.Linger()
+	}
+}
+
+// take keeps what is to be applied. What was taken back does not happen, nor does it fail.
+func (h *host) take(t *testing.T, r Ready) {
+	for _, d := range r.Decisions {
+		for _, tag := range slices.Concat(d.Tags, d.Barriers) {
+			if h.withdrawn[tag] {
+				t.Fatalf("%d was taken back, and is decided in %d", tag, d.Instance)
+			}
+		}
+	}
+	for _, f := range r.Failures {
+		if h.withdrawn[f.Tag] {
+			t.Fatalf("%d was taken back, and fails: %v", f.Tag, f.Err)
+		}
+	}
+	h.pending = append(h.pending, r.Decisions...)
 }
 
 // source is the bytes that decide what happens.

@@ -266,7 +266,9 @@ func (s *stage) exchange(match func(Message) bool) {
 func (s *stage) drain(id string) {
 	e := s.engines[id]
 	for {
+		checkInvariants(s.t, e)
 		r := e.Ready()
+		checkInvariants(s.t, e)
 		for _, m := range r.Messages {
 			if !s.cutOff[m.From] && !s.cutOff[m.To] {
 				s.mail = append(s.mail, m)
@@ -285,7 +287,6 @@ func (s *stage) drain(id string) {
 			return
 		}
 		s.decide(id, r.Decisions)
-		checkInvariants(s.t, e)
 	}
 }
 
@@ -297,6 +298,7 @@ func (s *stage) decide(id string, decisions []Decision) {
 			}
 		}
 		s.engines[id].Applied(d.Instance, s.voters[id])
+		checkInvariants(s.t, s.engines[id])
 		fmt.Fprintf(&s.out, "%s applies %d: %v", id, d.Instance, d.Batch)
 		if len(d.Barriers) > 0 {
 			fmt.Fprintf(&s.out, ", barriers %v hold", d.Barriers)
