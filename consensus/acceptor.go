@@ -113,14 +113,14 @@ func (e *Engine) onPrepare(m *Message) {
 	}
 }
 
-func (r *bundle) toPrepare(s *slot, ballot uint64) {
+func (b *bundle) toPrepare(s *slot, ballot uint64) {
 	switch {
 	case s.learner.decided:
-		r.add(s, Message{Kind: Decided, Batch: s.learner.batch})
+		b.add(s, Message{Kind: Decided, Batch: s.learner.batch})
 	case s.acceptor.promise(ballot):
-		r.add(s, Message{Kind: Promise, Ballot: ballot, Votes: s.votes()})
+		b.add(s, Message{Kind: Promise, Ballot: ballot, Votes: s.votes()})
 	default:
-		r.add(s, Message{Kind: Reject, Ballot: s.acceptor.promised})
+		b.add(s, Message{Kind: Reject, Ballot: s.acceptor.promised})
 	}
 }
 

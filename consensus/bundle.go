@@ -15,23 +15,23 @@ type bundle struct {
 }
 
 // add states m about s.
-func (r *bundle) add(s *slot, m Message) {
-	if !r.joins(s, &m) {
-		r.flush()
+func (b *bundle) add(s *slot, m Message) {
+	if !b.joins(s, &m) {
+		b.flush()
 		m.Owner, m.Range = s.owner(), one(s.instance)
-		r.message, r.era, r.size = m, s.era, m.size()
+		b.message, b.era, b.size = m, s.era, m.size()
 		return
 	}
-	r.size += m.size()
-	r.message.Range.Hi = s.instance + 1
-	r.message.Votes = append(r.message.Votes, m.Votes...)
+	b.size += m.size()
+	b.message.Range.Hi = s.instance + 1
+	b.message.Votes = append(b.message.Votes, m.Votes...)
 }
 
-func (r *bundle) joins(s *slot, m *Message) bool {
-	g := &r.message
-	return g.Kind == m.Kind && g.Ballot == m.Ballot && r.era == s.era && g.Owner == s.owner() &&
+func (b *bundle) joins(s *slot, m *Message) bool {
+	g := &b.message
+	return g.Kind == m.Kind && g.Ballot == m.Ballot && b.era == s.era && g.Owner == s.owner() &&
 		g.Batch.Noop() && m.Batch.Noop() && s.instance == g.Range.Hi-1+uint64(len(s.era.voters)) &&
-		r.size+m.size() <= MaxMessageSize
+		b.size+m.size() <= MaxMessageSize
 }
 
 // size is what the batch and the votes of m take of its room.
@@ -44,18 +44,18 @@ func (m *Message) size() int {
 }
 
 // flush sends what was gathered.
-func (r *bundle) flush() {
-	m := r.message
-	r.message = Message{}
-	if m.Kind == 0 || r.sent == MaxReplies || r.sent > 0 && r.carried+r.size > MaxReplySize {
+func (b *bundle) flush() {
+	m := b.message
+	b.message = Message{}
+	if m.Kind == 0 || b.sent == MaxReplies || b.sent > 0 && b.carried+b.size > MaxReplySize {
 		return
 	}
-	r.sent++
-	r.carried += r.size
-	if r.to == "" {
-		r.engine.broadcast(r.era, m)
+	b.sent++
+	b.carried += b.size
+	if b.to == "" {
+		b.engine.broadcast(b.era, m)
 		return
 	}
-	m.To = r.to
-	r.engine.send(m)
+	m.To = b.to
+	b.engine.send(m)
 }

@@ -310,10 +310,19 @@ func TestMessageNamesOnlyTheInstancesMeant(t *testing.T) {
 	}
 }
 
+// Two clients may write the same. That the one's write is decided says nothing of the other's.
 func TestEqualBytesAreNotTheSameBatch(t *testing.T) {
-	mine, yours := Batch{"a", 1, [][]byte{{1}}}, Batch{"b", 1, [][]byte{{1}}}
-	assert.T(t, !mine.Same(&yours))
-	assert.T(t, !mine.Same(&Batch{"a", 2, [][]byte{{1}}}))
+	e := lone(t) // a owns 3, b 1
+	assert.Equal(t, nil, e.Propose(7, []byte("x")))
+	ours := said(e, Suggest)[0]
+	e.Step(Message{Kind: Suggest, From: "b", To: "a", Owner: "b", Range: one(1), Batch: Batch{"b", ours.Batch.Seq, ours.Batch.Mutations}})
+	decided := e.Ready().Decisions
+	assert.Equal(t, 1, len(decided))
+	assert.Equal(t, 0, len(decided[0].Tags))
+	e.Step(Message{Kind: Decided, From: "b", To: "a", Owner: "a", Range: ours.Range})
+	again := said(e, Suggest)
+	assert.Equal(t, 2, len(again)) // to b and c
+	assert.Equal(t, ours.Batch, again[0].Batch)
 }
 
 func TestSnapshotOfAnotherClusterIsRefused(t *testing.T) {

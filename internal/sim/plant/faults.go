@@ -25,7 +25,7 @@ var faults = []fault{
 	{"accept for more", "a message names exactly the instances meant", "consensus/bundle.go",
 		"m.Batch.Noop() && s.instance == g.Range.Hi-1+uint64(len(s.era.voters))", "m.Batch.Noop() && (g.Kind == Accept || s.instance == g.Range.Hi-1+uint64(len(s.era.voters)))"},
 	{"promise for the asked", "▲ a Promise names exactly the instances it covers", "consensus/bundle.go",
-		"	r.sent++\n", "	r.sent++\n	if m.Kind == Promise {\n		m.Range.Lo = 0\n	}\n"},
+		"	b.sent++\n", "	b.sent++\n	if m.Kind == Promise {\n		m.Range.Lo = 0\n	}\n"},
 	{"voters at once", "▲ a quorum is counted over the voters of that instance", "consensus/membership.go",
 		"	e.eras = append(e.eras, next)\n	return next\n",
 		"	e.eras = append(e.eras, next)\n	for k := range e.window.slots {\n		e.window.slots[k].era = next\n	}\n	return next\n"},
