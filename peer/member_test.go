@@ -187,19 +187,34 @@ func TestSlotsChangeByTheRevSeen(t *testing.T) {
 	seen := 0
 	r.until("D is a voter", 10*time.Second, func() bool {
 		for _, id := range []string{"A", "B"} {
-			seen += guarded(t, r.cores[id])
+			seen += guarded(t, r.cores[id], calDir)
 		}
 		return slices.Equal(r.cores["A"].engine.Voters(), []string{"A", "B", "D"})
 	})
 	assert.T(t, seen > 0)
 }
 
-// guarded counts the changes of slots that c has under way, and looks at their guards.
-func guarded(t *testing.T, c *Core) (n int) {
+// An evicted voter may have registered again by the time that the delete of its files is decided.
+func TestFilesOfTheEvictedAreDeletedByTheRevSeen(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.run(time.Second)
+	r.cut["C"] = true
+	path, seen := nodePath("C", addrFile), 0
+	r.until("C is unregistered", 10*time.Second, func() bool {
+		for _, id := range []string{"A", "B"} {
+			seen += guarded(t, r.cores[id], path)
+		}
+		return revOf(r.cores["A"].Store().Snapshot(), path) == store.Missing
+	})
+	assert.T(t, seen > 0)
+}
+
+// guarded counts the changes under some path that c has under way, and looks at their guards.
+func guarded(t *testing.T, c *Core, under string) (n int) {
 	t.Helper()
 	for _, p := range c.proposals.waiting {
 		m, err := store.DecodeMutation(p.mutation)
-		if err == nil && strings.HasPrefix(m.Path, calDir) {
+		if err == nil && strings.HasPrefix(m.Path, under) {
 			n++
 			assert.T(t, m.Guard >= store.Missing && m.Guard <= revOf(c.store.Snapshot(), m.Path), m)
 		}

@@ -130,9 +130,12 @@ func (c *checker) walked(n *node, tree *store.Snapshot) {
 }
 
 // sent counts messages, but for the Statuses, which have nothing to do with load.
-func (c *checker) sent(m consensus.Message) {
+func (c *checker) sent(n *node, m *consensus.Message) {
 	if m.Kind != consensus.Status {
 		c.spoken++
+	}
+	if m.Kind == consensus.Suggest {
+		c.suggested(n, m)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ha/doozerd/consensus"
 	"github.com/ha/doozerd/peer"
 	"github.com/ha/doozerd/store"
 )
@@ -102,6 +103,32 @@ func (c *checker) asked(n *node, note *peer.Note) {
 			c.w.fail("%s asks for %s before those that stand are back in theirs", n.id, m.Path)
 		}
 	}
+}
+
+// suggested holds what a member proposes to do to slots and to the files of members to what was seen: the guard is a rev that the file had, or
+// says that there is none yet. Who proposes it may be behind whoever asked for it. Only the operator goes without a guard.
+func (c *checker) suggested(n *node, m *consensus.Message) {
+	for _, b := range m.Batch.Mutations {
+		m, err := store.DecodeMutation(b)
+		switch {
+		case err != nil:
+			c.w.fail("%s proposes what is no mutation: %v", n.id, err)
+		case !strings.HasPrefix(m.Path, calDir) && !strings.HasPrefix(m.Path, nodeDirs):
+		case m.Guard == store.Missing && m.Op == store.Set:
+		case m.Guard == store.Clobber && c.w.operated[m.Path+"="+string(m.Body)]:
+		case !n.in.had(m.Path, m.Guard):
+			c.w.fail("%s proposes %s at rev %d, and nobody has seen that rev of the file", n.id, mutationString(m), n.tree().Rev())
+		}
+	}
+}
+
+// had reports whether the file at path was made at rev.
+func (h *history) had(path string, rev int64) bool {
+	if rev <= store.Missing || rev > int64(len(h.events)) {
+		return false
+	}
+	e := h.events[rev-1]
+	return e.Err == nil && e.Op == store.Set && e.Path == path
 }
 
 // anyVoter reports whether some slot names a member.

@@ -342,7 +342,7 @@ func (n *node) send(m consensus.Message) {
 	if n.w.out != nil && m.Kind != consensus.Status {
 		n.w.trace("%v", m)
 	}
-	n.w.check.sent(m)
+	n.w.check.sent(n, &m)
 	sent := &mail{cluster: n.core.Cluster(), from: m.From, to: m.To, message: m}
 	if n.w.adversary != nil {
 		n.w.adversary(&sent.message, func() { n.post(sent) })

@@ -106,6 +106,8 @@ var faults = []fault{
 		"c.agreeing(v, id) < len(v.voters)/2+1 || ", ""},
 	{"evicted without a guard", "▲ each write of an eviction is guarded by the rev seen", "peer/evict.go",
 		"ok && c.emptySlot(l) {", "ok && c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: 1 << 62}) {"},
+	{"unregistered without a guard", "▲ each write of an eviction is guarded by the rev seen", "peer/evict.go",
+		"Op: store.Del, Path: f.Path, Guard: f.Rev", "Op: store.Del, Path: f.Path, Guard: 1 << 62"},
 	{"old hearsay", "▲ whom a voter hears counts from when it became one", "peer/core.go",
 		"	c.witness = newWitness() // what was heard before is long ago, or was told to others\n", ""},
 	{"old silence", "▲ silence counts from when a voter became one", "consensus/status.go",

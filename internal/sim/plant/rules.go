@@ -41,7 +41,7 @@ var rules = []rule{
 	{"Silence counts only while one's own loop ran.",
 		[]string{"silence of whoever stopped"}, "TestSilenceCountsOnlyWhileOurLoopRan"},
 	{"Each write of an eviction is guarded by the rev seen, and so is the taking of a slot.",
-		[]string{"evicted without a guard", "slot taken without a guard"}, "TestSlotsChangeByTheRevSeen"},
+		[]string{"evicted without a guard", "unregistered without a guard", "slot taken without a guard"}, "TestSlotsChangeByTheRevSeen"},
 	{"A node checks its own registration again.",
 		[]string{"unregistered stays so"}, "TestEvictedVoterThatLivesComesBack"},
 	{"Standing voters that lost their slots restore themselves before observers take any.",
