@@ -110,6 +110,7 @@ type linked struct {
 
 func (l *linked) Receive(_ link.Remote, body []byte) { l.got <- string(body) }
 func (l *linked) Met(_ string, found link.Remote)    { l.met <- found }
+func (l *linked) Hailed(link.Remote)                 {}
 func (l *linked) Lost(string)                        {}
 func (l *linked) Unreachable(string, error)          {}
 
