@@ -169,10 +169,7 @@ func everywhere(ctx context.Context, all []*client.Client, through *client.Clien
 
 func TestJoiningAHundredThousandFilesUnderLoad(t *testing.T) {
 	t.Parallel()
-	files := 100_000
-	if testing.Short() {
-		files = 10_000
-	}
+	const files = 100_000
 	c := newCluster(t, Options{Hosts: 4, Founders: 3, Flags: testFlags + " -hist 20000"})
 	c.sh(t, "start 1 2 3")
 	assert.Equal(t, nil, c.Fill(patient(t), "/many", files))

@@ -38,7 +38,7 @@ var parts = []part{
 	{"rates", "Clusters: writes", "voters | clients | writes per second | p50 | p99", (*figures).rates},
 	{"etcd", "Clusters: three nodes beside three of etcd", "clients | what | doozerd | etcd | doozerd to etcd | goal | ", (*figures).etcd},
 	{"faults", "Clusters: what clients of the other nodes notice, three voters, default flags",
-		"what happens to a node | clients | longest time without a write | slowest write, median of the rounds | slowest write", (*figures).faults},
+		"what happens to a node | clients | longest time without a write | goal | slowest write, median of the rounds | slowest write", (*figures).faults},
 	{"joining", "Clusters: joining one of three", "files | time from the start of the process until it serves", (*figures).joining},
 	{"returning", "Clusters: a node that was killed is started again",
 		"files | time from the start of the process until it is a voter | longest", (*figures).returning},
@@ -194,14 +194,33 @@ type fault struct {
 	begin string
 	undo  string
 	wires bool
+	limit time.Duration // without a write, at most; 0 is none
+	must  bool          // the limit is more than a goal
 }
 
+// goal says what of the longest time without a write is asked for, and whether it is met.
+func (f fault) goal(gap time.Duration) string {
+	switch {
+	case f.limit == 0:
+		return ""
+	case f.must:
+		return fmt.Sprintf("must be ≤ %v, %s", f.limit, met(gap <= f.limit))
+	}
+	return fmt.Sprintf("≤ %v, %s", f.limit, met(gap <= f.limit))
+}
+
+// What clients of other nodes are promised: the gap when a voter ends, and when it is silent, so that the fill delay must pass first.
+const (
+	limitEnded  = 250 * time.Millisecond
+	limitSilent = 150 * time.Millisecond
+)
+
 var faultsToTry = []fault{
-	{"nothing", "", "", false},
-	{"killed", "kill -9 $(pid %[1]d)", "ended %[1]d; start %[1]d; eventually voter %[1]d", false},
-	{"stopped", "kill -STOP $(pid %[1]d)", "kill -CONT $(pid %[1]d); ask %[1]d nop", false},
+	{what: "nothing"},
+	{"killed", "kill -9 $(pid %[1]d)", "ended %[1]d; start %[1]d; eventually voter %[1]d", false, limitEnded, true},
+	{"stopped", "kill -STOP $(pid %[1]d)", "kill -CONT $(pid %[1]d); ask %[1]d nop", false, limitSilent, false},
 	// TCP has waited longer and longer for the host that was cut off, and goes on only after as long again.
-	{"cut off", "cut %[1]d", "heal %[1]d; ask %[1]d nop; sleep 4", true},
+	{"cut off", "cut %[1]d", "heal %[1]d; ask %[1]d nop; sleep 4", true, limitSilent, false},
 }
 
 const (
@@ -238,7 +257,8 @@ func (f *figures) suffer(c *cluster.Cluster, fault fault, clients int) error {
 		gaps, slowest = append(gaps, gap), append(slowest, slow)
 	}
 	slices.Sort(slowest)
-	f.row(fault.what, clients, round(slices.Max(gaps)), round(quantile(slowest, 0.5)), round(slices.Max(slowest)))
+	gap := slices.Max(gaps)
+	f.row(fault.what, clients, round(gap), fault.goal(gap), round(quantile(slowest, 0.5)), round(slices.Max(slowest)))
 	return nil
 }
 
