@@ -1,12 +1,17 @@
 package cluster
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ha/doozerd/internal/e2e"
 )
 
 // Usage is what a process takes of its machine.
@@ -42,6 +47,28 @@ func (c *Cluster) Usage(n int) (u Usage, err error) {
 	u.Processor, err = processor(proc)
 	return u, err
 }
+
+// Goroutines returns how many the node on host n has. It must have its WebView where that is by default.
+func (c *Cluster) Goroutines(n int) (int, error) {
+	host, _, err := net.SplitHostPort(c.Addr(n))
+	if err != nil {
+		return 0, err
+	}
+	answer, err := webClient.Get("http://" + host + ":8000/metrics")
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+		if count, ok := strings.CutPrefix(lines.Text(), "go_goroutines "); ok {
+			return strconv.Atoi(count)
+		}
+	}
+	return 0, fmt.Errorf("no goroutines in the metrics of host %d: %s", n, answer.Status)
+}
+
+// webClient keeps no connections: they would count among what a node takes.
+var webClient = http.Client{Timeout: e2e.Patience, Transport: &http.Transport{DisableKeepAlives: true}}
 
 // processor returns the processor time of a process to the nanosecond: the sum over its threads.
 func processor(proc string) (sum time.Duration, err error) {

@@ -6,9 +6,10 @@
 //	go run ./internal/e2e/cluster/soak -for 5m       shorter
 //
 // What clients saw is judged after each fault: their history must be
-// linearizable, and a watch must have seen every event once. The process on host
-// 1 is never ended, so its memory, threads and descriptors are what is
-// compared. It fails with status 1.
+// linearizable, and a watch must have seen every event once. Memory, threads,
+// descriptors and goroutines are compared within the life of each process: of
+// that on host 1, which is never ended, for the whole time, and of the others
+// from one restart to the next. It fails with status 1.
 package main
 
 import (
@@ -63,7 +64,7 @@ func run(length time.Duration) error {
 	if err != nil {
 		return err
 	}
-	c, err := cluster.New(bins, cluster.Options{Hosts: 3, Flags: "-w false -timeout 3 -hist 8000"})
+	c, err := cluster.New(bins, cluster.Options{Hosts: 3, Flags: "-w true -timeout 3 -hist 8000"})
 	if err != nil {
 		return err
 	}
@@ -78,8 +79,8 @@ func soak(c *cluster.Cluster, length time.Duration) error {
 	if _, err := c.Sh("start 1 2 3"); err != nil {
 		return err
 	}
-	fmt.Println("| after | fault | longest time without a write | host 1: memory | threads | descriptors | processor |\n|---|---|---|---|---|---|---|")
-	var usages []cluster.Usage
+	fmt.Println("| after | fault | longest time without a write | memory in MB, of hosts 1, 2, 3 | threads | descriptors | goroutines | processor, host 1 |\n|---|---|---|---|---|---|---|---|")
+	var lives lives
 	began := time.Now()
 	for k := 0; time.Since(began) < length; k++ {
 		f := faults[k%len(faults)]
@@ -90,15 +91,18 @@ func soak(c *cluster.Cluster, length time.Duration) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
-		u, err := c.Usage(1)
+		now, err := takes(c)
 		if err != nil {
 			return err
 		}
-		usages = append(usages, u)
-		fmt.Printf("| %v | %s | %v | %.1f MB | %d | %d | %v |\n", time.Since(began).Round(time.Second), f.name, gap.Round(time.Millisecond),
-			float64(u.Resident)/(1<<20), u.Threads, u.Files, u.Processor.Round(time.Millisecond))
+		lives.add(now)
+		fmt.Printf("| %v | %s | %v |", time.Since(began).Round(time.Second), f.name, gap.Round(time.Millisecond))
+		for _, f := range figures {
+			fmt.Printf(" %.0f, %.0f, %.0f |", f.of(now[0]), f.of(now[1]), f.of(now[2]))
+		}
+		fmt.Printf(" %v |\n", now[0].Processor.Round(time.Millisecond))
 	}
-	return flat(usages)
+	return lives.flat()
 }
 
 // suffer does one fault while clients work, and judges what they saw.
@@ -117,39 +121,88 @@ func suffer(c *cluster.Cluster, script string) (gap time.Duration, err error) {
 	return gap, w.End(1, 2, 3)
 }
 
-// growth is how much more the last third may take than the first: memory comes and goes with the collector.
-const growth = 1.25
+// A taking is what a process took of its machine at one time.
+type taking struct {
+	host, pid  int
+	goroutines int
+	cluster.Usage
+}
 
-// flat compares the largest figures of the last third with those of the first.
-func flat(all []cluster.Usage) error {
-	third := len(all) / 3
-	if third == 0 {
-		return errors.New("too short to say whether anything grows")
-	}
-	first, last := all[:third], all[len(all)-third:]
-	var errs []error
-	for _, f := range []struct {
-		what   string
-		figure func(cluster.Usage) float64
-		slack  float64
-	}{
-		{"memory in MB", func(u cluster.Usage) float64 { return float64(u.Resident) / (1 << 20) }, 8},
-		{"threads", func(u cluster.Usage) float64 { return float64(u.Threads) }, 4},
-		{"descriptors", func(u cluster.Usage) float64 { return float64(u.Files) }, 8},
-	} {
-		before, after := largest(first, f.figure), largest(last, f.figure)
-		fmt.Printf("%s of host 1: at most %.1f in the first third, %.1f in the last\n", f.what, before, after)
-		if after > before*growth+f.slack {
-			errs = append(errs, fmt.Errorf("%s grew from %.1f to %.1f", f.what, before, after))
+// takes returns what each host takes now.
+func takes(c *cluster.Cluster) (all []taking, err error) {
+	for n := 1; n <= 3; n++ {
+		t := taking{host: n, pid: c.PID(n)}
+		if t.Usage, err = c.Usage(n); err != nil {
+			return nil, err
 		}
+		if t.goroutines, err = c.Goroutines(n); err != nil {
+			return nil, err
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+// lives are the processes that there were, the oldest first, and what each took as time went by.
+type lives [][]taking
+
+func (l *lives) add(now []taking) {
+	for _, t := range now {
+		k := slices.IndexFunc(*l, func(life []taking) bool { return life[0].pid == t.pid })
+		if k < 0 {
+			*l, k = append(*l, nil), len(*l)
+		}
+		(*l)[k] = append((*l)[k], t)
+	}
+}
+
+const (
+	growth = 1.25 // how much more the last third of a life may take than the first: memory comes and goes with the collector
+	short  = 6    // a life of fewer faults says nothing
+)
+
+// figures are what may not grow, and how much more than that does not count.
+var figures = []struct {
+	what  string
+	of    func(taking) float64
+	slack float64
+}{
+	{"memory in MB", func(t taking) float64 { return float64(t.Resident) / (1 << 20) }, 8},
+	{"threads", func(t taking) float64 { return float64(t.Threads) }, 4},
+	{"descriptors", func(t taking) float64 { return float64(t.Files) }, 8},
+	{"goroutines", func(t taking) float64 { return float64(t.goroutines) }, 8},
+}
+
+// flat compares the largest figures of the last third of each life with those of the first.
+func (l lives) flat() error {
+	var errs []error
+	judged := 0
+	for _, life := range l {
+		if len(life) < short {
+			continue
+		}
+		judged++
+		third := len(life) / 3
+		fmt.Printf("host %d, process %d, at most in the first third of %d faults and in the last:", life[0].host, life[0].pid, len(life))
+		for _, f := range figures {
+			before, after := largest(life[:third], f.of), largest(life[len(life)-third:], f.of)
+			fmt.Printf(" %s %.1f, %.1f;", f.what, before, after)
+			if after > before*growth+f.slack {
+				errs = append(errs, fmt.Errorf("%s of host %d grew from %.1f to %.1f", f.what, life[0].host, before, after))
+			}
+		}
+		fmt.Println()
+	}
+	if judged == 0 {
+		return errors.New("too short to say whether anything grows")
 	}
 	return errors.Join(errs...)
 }
 
-func largest(all []cluster.Usage, figure func(cluster.Usage) float64) float64 {
+func largest(all []taking, figure func(taking) float64) float64 {
 	var figures []float64
-	for _, u := range all {
-		figures = append(figures, figure(u))
+	for _, t := range all {
+		figures = append(figures, figure(t))
 	}
 	return slices.Max(figures)
 }
