@@ -197,11 +197,13 @@ func (c *Core) Step(m consensus.Message) {
 	c.engine.Step(m)
 }
 
-// Take takes in a note. It must have come from n.From, of this cluster.
-func (c *Core) Take(n Note) {
-	if n.To == c.config.ID && n.Kind < noteKinds && noteHandlers[n.Kind] != nil {
-		noteHandlers[n.Kind](c, &n)
+// Take takes in a note, and reports whether it was one for us. It must have come from n.From, of this cluster.
+func (c *Core) Take(n Note) bool {
+	if n.To != c.config.ID || n.Kind >= noteKinds || noteHandlers[n.Kind] == nil {
+		return false
 	}
+	noteHandlers[n.Kind](c, &n)
+	return true
 }
 
 var noteHandlers = [noteKinds]func(*Core, *Note){

@@ -40,8 +40,10 @@ func (p *postman) Receive(from link.Remote, body []byte) {
 	if errors.Is(err, ErrCluster) { // from one who still looks for a cluster
 		l.Cluster = Unfounded
 		r, err = Decode(body, l)
+		r.Impossible += len(r.Messages)
 		r.Messages = nil
 	}
+	(*Node)(p).account(from, r, err)
 	if err == nil {
 		p.tell(func(s stage) { s.receive(from, r) })
 	}

@@ -21,6 +21,7 @@ type Node struct {
 	store  *store.Store
 	queue  *queue
 	links  *link.Transport
+	losses losses
 
 	// Owned by the loop.
 	stage stage

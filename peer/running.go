@@ -128,7 +128,9 @@ func (s *running) receive(from link.Remote, r Received) {
 		if note.Kind == PartOf {
 			s.fetched = s.core.raw
 		}
-		s.core.Take(note)
+		if !s.core.Take(note) {
+			s.node.losses.impossible.Add(1)
+		}
 	}
 }
 

@@ -115,7 +115,7 @@ func TestMetrics(t *testing.T) {
 	tr.set("/a", "1")
 	c := &counters{
 		traffic:   Traffic{Conns: 3, Refused: 4, Cut: 5, Requests: map[string]uint64{"GET": 6}},
-		agreement: Agreement{Decisions: 7, Fills: 8, Rejected: 9, Lost: 10, Pulls: 11, Resends: 12, Dropped: 13, Conflicts: 14},
+		agreement: Agreement{Decisions: 7, Fills: 8, Rejected: 9, Lost: 10, Pulls: 11, Resends: 12, Dropped: 13, Conflicts: 14, Unknown: 15, Frames: map[string]uint64{"version": 16}},
 	}
 	times := NewLatencies()
 	times.Wrote(time.Now(), nil, nil)
@@ -130,6 +130,7 @@ func TestMetrics(t *testing.T) {
 		"doozerd_rev 1", "doozerd_history_oldest_rev 1", "doozerd_connections 3", "doozerd_connections_refused_total 4", "doozerd_connections_cut_total 5",
 		`doozerd_requests_total{verb="GET"} 6`, "doozerd_decisions_total 7", "doozerd_fills_total 8", "doozerd_fills_rejected_total 9",
 		"doozerd_batches_lost_total 10", "doozerd_pulls_total 11", "doozerd_resends_total 12", "doozerd_messages_dropped_total 13", "doozerd_conflicts_total 14",
+		"doozerd_messages_unknown_total 15", `doozerd_frames_lost_total{cause="version"} 16`,
 		`doozerd_proposals_total{outcome="applied"} 1`, `doozerd_proposals_total{outcome="failed"} 1`, `doozerd_proposals_total{outcome="unknown"} 1`,
 		"doozerd_write_seconds_count 2", "doozerd_barrier_seconds_count 1", "doozerd_web_streams 0",
 	} {
@@ -144,7 +145,7 @@ func TestMetrics(t *testing.T) {
 func TestDashboardAndRules(t *testing.T) {
 	times := NewLatencies()
 	times.Wrote(time.Now(), nil, nil)
-	c := &counters{traffic: Traffic{Requests: map[string]uint64{"GET": 1}}}
+	c := &counters{traffic: Traffic{Requests: map[string]uint64{"GET": 1}}, agreement: Agreement{Frames: map[string]uint64{"version": 1}}}
 	v := viewOf(t, Config{Node: newTree(t, 10), Server: c, Consensus: c, Latencies: times, Members: told{
 		Members: []Member{{ID: "A", Role: Voter, Applied: 5, Lag: 3, RoundTrip: time.Millisecond, Silence: time.Second}},
 	}})

@@ -44,6 +44,9 @@ type Agreement struct {
 	Resends   uint64 // messages sent again
 	Dropped   uint64 // messages that broke a rule
 	Conflicts uint64 // of these, claims of another decision: somebody is broken
+
+	Unknown uint64            // messages of kinds that only a later release knows
+	Frames  map[string]uint64 // frames of messages that were lost here, by cause
 }
 
 // Latencies counts and times what a node is asked to agree on. The zero
@@ -137,6 +140,8 @@ var (
 	descResends   = desc("resends_total", "Messages sent again.")
 	descDropped   = desc("messages_dropped_total", "Messages that broke a rule of the protocol.")
 	descConflicts = desc("conflicts_total", "Claims of another decision than the one known: somebody is broken.")
+	descUnknown   = desc("messages_unknown_total", "Messages of kinds that only a later release knows.")
+	descFrames    = desc("frames_lost_total", "Frames between members that could not be read here, or not be sent, by cause.", "cause")
 
 	descMembers   = desc("members", "Members of the cluster, by role.", "role")
 	descTrouble   = desc("troubles", "Things that the cluster page calls wrong.")
@@ -182,6 +187,10 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		counter(descResends, a.Resends)
 		counter(descDropped, a.Dropped)
 		counter(descConflicts, a.Conflicts)
+		counter(descUnknown, a.Unknown)
+		for cause, n := range a.Frames {
+			counter(descFrames, n, cause)
+		}
 	}
 	collectMembers(c.Members.Status(), gauge)
 }

@@ -53,11 +53,12 @@ type agreement struct{ *peer.Node }
 
 // Agreement tells what consensus did.
 func (a agreement) Agreement() web.Agreement {
-	s := a.Status()
+	s, lost := a.Status(), a.Losses()
 	c := s.Counters
 	return web.Agreement{
 		Decisions: s.Instance, Fills: c.Fills, Rejected: c.Rejected, Lost: c.Lost,
-		Pulls: c.Pulls, Resends: c.Resends, Dropped: c.Dropped, Conflicts: c.Conflicts,
+		Pulls: c.Pulls, Resends: c.Resends, Dropped: c.Dropped + lost.Impossible, Conflicts: c.Conflicts,
+		Unknown: lost.Unknown, Frames: lost.Frames,
 	}
 }
 
