@@ -28,6 +28,7 @@ type Core struct {
 	store  *store.Store
 	roster roster // as of the newest rev
 	stale  bool   // something in the batch being applied concerns it
+	cause  cause  // of its newest change
 
 	changes uint64 // of the roster, and of what we are in it
 
@@ -280,7 +281,9 @@ func (c *Core) advance() (more bool) {
 func (c *Core) apply(d consensus.Decision) {
 	for i, m := range d.Batch.Mutations {
 		event := c.store.Apply(m)
-		c.stale = c.stale || concernsRoster(event.Path)
+		if concernsRoster(event.Path) {
+			c.concern(event)
+		}
 		c.pulseTogether(event.Path)
 		if i < len(d.Tags) {
 			c.settle(d.Tags[i], event, nil)
@@ -309,9 +312,9 @@ func (c *Core) voters() []string {
 	switch {
 	case before == nil || slices.Equal(before, c.roster.voters):
 	case len(c.roster.voters) == 0:
-		c.log.Warn("no slot names a member: the last voters go on", "rev", c.store.Snapshot().Rev(), "voters", c.engine.Voters())
+		c.log.Warn("no slot names a member: the last voters go on", "rev", c.cause.rev, "cause", c.cause.words, "voters", c.engine.Voters())
 	default:
-		c.log.Info("voters changed", "rev", c.store.Snapshot().Rev(), "voters", c.roster.voters, "before", before)
+		c.log.Info("voters changed", "rev", c.cause.rev, "cause", c.cause.words, "voters", c.roster.voters, "before", before)
 	}
 	return c.roster.voters
 }
@@ -322,11 +325,11 @@ func (c *Core) promoted(until uint64, voter bool) {
 	c.pulseAt = c.now
 	c.changes++
 	c.witness = newWitness() // what was heard before is long ago, or was told to others
+	what := "this node is an observer now"
 	if voter {
-		c.log.Info("this node is a voter now", "beyond", until)
-	} else {
-		c.log.Info("this node is an observer now", "beyond", until)
+		what = "this node is a voter now"
 	}
+	c.log.Info(what, "rev", c.cause.rev, "cause", c.cause.words, "beyond", until)
 }
 
 // note puts n to be sent.

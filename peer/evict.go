@@ -179,7 +179,7 @@ func (c *Core) sweep(v *view) {
 				c.emptySlot(l)
 			}
 			if c.unregister(v, m.id) {
-				c.log.Info("removing a silent observer", "id", m.id, "addr", m.addr)
+				c.log.Info("removing a silent observer", "id", m.id, "addr", m.addr, "silent", (c.now - at).Round(time.Millisecond))
 			}
 		}
 	}

@@ -220,6 +220,7 @@ func (c *Core) install(head *Part, b *store.Builder) error {
 func (c *Core) installed(head *Part, before uint64, ruled bool) {
 	c.log.Info("took a snapshot", "instance", head.Snapshot.Instance, "before", before, "rev", head.Rev, "files", head.Files)
 	c.roster = rosterOf(c.store.Snapshot())
+	c.cause = cause{rev: head.Rev, words: "a snapshot was taken"}
 	c.dutyAt = c.now
 	if head.Rev > 0 {
 		c.founding = nil

@@ -1,6 +1,10 @@
 package peer
 
 import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -146,4 +150,52 @@ func TestObserverThatLivesIsTroubleToNobody(t *testing.T) {
 	assert.Equal(t, nil, r.set("A", slotPath(2), "C"))
 	r.each(20*time.Second, quiet)
 	assert.Equal(t, []string{"A", "B", "C"}, r.voters())
+}
+
+// What becomes of the voters is told by every node, with the change that did it.
+func TestChangesOfVotersAreLoggedWithTheirCause(t *testing.T) {
+	r := observed(t, 3, rigTimeout)
+	r.run(time.Second)
+	logs := map[string]*bytes.Buffer{}
+	for id, c := range r.cores {
+		logs[id] = new(bytes.Buffer)
+		c.log = slog.New(slog.NewTextHandler(logs[id], nil))
+	}
+	told := func(id, msg, cause string, k int) {
+		t.Helper()
+		line := fmt.Sprintf("msg=%q rev=%d cause=%q", msg, revOf(r.cores["A"].Store().Snapshot(), slotPath(k)), slotPath(k)+cause)
+		assert.Equal(t, 1, strings.Count(logs[id].String(), line), id, line, logs[id].String())
+	}
+	assert.Equal(t, nil, r.write("A", store.Mutation{Op: store.Set, Path: slotPath(3), Guard: store.Missing}))
+	r.until("D is a voter", 5*time.Second, r.areVoters("A", "B", "C", "D"))
+	told("A", "voters changed", " was set to D", 3)
+	told("D", "voters changed", " was set to D", 3)
+	told("D", "this node is a voter now", " was set to D", 3)
+	r.cut["B"] = true
+	r.until("B is evicted", 10*time.Second, r.evicted("B"))
+	r.turn()
+	told("A", "voters changed", " was emptied", 1)
+	told("C", "voters changed", " was emptied", 1)
+	assert.Equal(t, nil, r.set("A", slotPath(2), "nobody"))
+	r.run(time.Second)
+	told("A", "voters changed", " was set to nobody", 2)
+	told("C", "this node is an observer now", " was set to nobody", 2)
+	assert.Equal(t, nil, r.write("A", store.Mutation{Op: store.Del, Path: nodePath("D", addrFile), Guard: store.Clobber}))
+	assert.T(t, strings.Contains(logs["A"].String(), `cause="/ctl/node/D/addr was deleted"`), logs["A"].String())
+}
+
+// Whoever is removed was silent for a while, and the log says for how long.
+func TestRemovedObserverWasSilentForSomeTime(t *testing.T) {
+	r := observed(t, 3, rigTimeout)
+	var log bytes.Buffer
+	for _, c := range r.cores {
+		c.log = slog.New(slog.NewTextHandler(&log, nil))
+	}
+	r.kill("D")
+	r.until("D is removed", 3*rigTimeout, func() bool { return !isRegistered(r.cores["A"].Store().Snapshot(), "D") })
+	line := regexp.MustCompile(`msg="removing a silent observer" id=D addr=10.0.0.14:1 silent=(\S+)`).FindStringSubmatch(log.String())
+	assert.Equal(t, 2, len(line), log.String())
+	silent, err := time.ParseDuration(line[1])
+	assert.Equal(t, nil, err)
+	assert.T(t, silent >= rigTimeout && silent < 2*rigTimeout, silent)
 }
