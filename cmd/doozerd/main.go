@@ -40,16 +40,16 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) er
 	return serve(untilSignal(), o, o.logger(stderr))
 }
 
-// untilSignal returns a context that the first SIGINT or SIGTERM ends. From then
-// on, a second one ends the process at once.
+// untilSignal returns a context that the first SIGINT or SIGTERM ends, which is
+// its cause. From then on, a second one ends the process at once.
 func untilSignal() context.Context {
-	ctx, end := context.WithCancel(context.Background())
+	ctx, end := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-signals
+		s := <-signals
 		signal.Stop(signals)
-		end()
+		end(fmt.Errorf("signal: %v", s))
 	}()
 	return ctx
 }

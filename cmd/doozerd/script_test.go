@@ -108,6 +108,7 @@ type process struct {
 
 	serving  chan struct{} // closed when it says that it serves, after it was looking for its cluster
 	stopping chan struct{} // closed when it says that it stops
+	cause    any           // why, as it says then
 	logEnd   chan struct{} // closed when it says nothing more
 }
 
@@ -224,10 +225,11 @@ func (p *process) awaitLine(ts *testscript.TestScript, msg, name string, log io.
 func (p *process) awaitStopping(lines *bufio.Scanner) {
 	defer close(p.logEnd)
 	for lines.Scan() {
-		switch logLine(lines)["msg"] {
+		switch line := logLine(lines); line["msg"] {
 		case "serving":
 			close(p.serving)
 		case "stopping":
+			p.cause = line["cause"]
 			close(p.stopping)
 		}
 	}
@@ -249,6 +251,13 @@ func signalCommand(ts *testscript.TestScript, args []string) {
 	signals := map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}
 	ts.Check(p.cmd.Process.Signal(signals[args[1]]))
 	ts.Check(p.wait())
+	select {
+	case <-p.stopping:
+		if want := "signal: " + signals[args[1]].String(); p.cause != want {
+			ts.Fatalf("it says that it stops because of %v, not %q", p.cause, want)
+		}
+	default: // it had not joined its cluster
+	}
 	if p.stdout.Len() > 0 {
 		ts.Fatalf("it wrote to stdout: %s", p.stdout.String())
 	}

@@ -215,7 +215,8 @@ func (d *daemon) run(ctx context.Context, node *peer.Node, port *server.Server, 
 		}
 		select {
 		case <-ctx.Done():
-			d.handOver(node)
+			d.log.Info("stopping", "cause", context.Cause(ctx))
+			handOver(node)
 		case err = <-failed:
 		case err = <-d.web.failed:
 		case <-node.Done():
@@ -291,8 +292,7 @@ func attachError(err error) error {
 const leaveTimeout = 5 * time.Second
 
 // handOver lets the other members take over.
-func (d *daemon) handOver(node *peer.Node) {
-	d.log.Info("stopping")
+func handOver(node *peer.Node) {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
 	node.Leave(ctx)
