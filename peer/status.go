@@ -106,10 +106,10 @@ func (c *Core) trouble(s *Status) []string {
 	for _, m := range s.Members {
 		if m.Voter && m.Known && m.Silence >= c.silentFor() {
 			silent++
-			words = append(words, fmt.Sprintf("voter %s at %s has not been heard for %v", m.ID, m.Addr, m.Silence.Round(time.Second)))
+			words = append(words, fmt.Sprintf("voter %s at %s has not been heard for %v", m.ID, plain(m.Addr), m.Silence.Round(time.Second)))
 		}
 		if ago := c.untold(m.ID); !m.Voter && ago >= c.untoldFor() {
-			words = append(words, fmt.Sprintf("observer %s at %s is heard by no voter that is heard here: the last one that did said so %v ago", m.ID, m.Addr, ago.Round(time.Second)))
+			words = append(words, fmt.Sprintf("observer %s at %s is heard by no voter that is heard here: the last one that did said so %v ago", m.ID, plain(m.Addr), ago.Round(time.Second)))
 		}
 		if m.Voter {
 			voters++

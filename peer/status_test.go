@@ -199,3 +199,24 @@ func TestRemovedObserverWasSilentForSomeTime(t *testing.T) {
 	assert.Equal(t, nil, err)
 	assert.T(t, silent >= rigTimeout && silent < 2*rigTimeout, silent)
 }
+
+// What is in the tree may be anything, and is told to terminals.
+func TestTroubleIsPlainText(t *testing.T) {
+	r := observed(t, 3, rigTimeout)
+	for id, addr := range map[string]string{"B": "127.0.0.9:1\x1b[31mRED", "C": "10.0.0.3:1\nall is well", "D": strings.Repeat("x", 1<<20)} {
+		assert.Equal(t, nil, r.set("A", nodePath(id, addrFile), addr))
+	}
+	assert.Equal(t, nil, r.set("A", slotPath(3), "\x1b[2J"))
+	a := r.cores["A"]
+	r.run(time.Second)
+	for _, id := range []string{"B", "C", "D"} {
+		r.cut[id] = true
+	}
+	r.run(leastSilence + time.Second)
+	assert.Equal(t, []string{
+		`voter B at "127.0.0.9:1\x1b[31mRED" has not been heard for 3s`,
+		`voter C at "10.0.0.3:1\nall is well" has not been heard for 3s`,
+		"no majority: 2 of 3 voters are not heard, so nothing can be written",
+		`slot /ctl/cal/3 names "\x1b[2J", which is no member: empty or delete it`,
+	}, a.Status().Trouble)
+}

@@ -90,7 +90,7 @@ func (s *clusterStatus) table() []byte {
 	}
 	w.Flush()
 	for _, t := range s.Trouble {
-		fmt.Fprintln(&b, t)
+		fmt.Fprintln(&b, cell(t))
 	}
 	return b.Bytes()
 }
@@ -117,10 +117,10 @@ func (m *memberStatus) row(w io.Writer) {
 		heard = fmt.Sprintf("%v ago", m.Silence.Round(time.Millisecond))
 	}
 	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-		star, m.ID, cell(m.Addr), role, cell(m.Slot), rev, lag, trip, heard, cell(m.Version))
+		star, cell(m.ID), cell(m.Addr), role, cell(m.Slot), rev, lag, trip, heard, cell(m.Version))
 }
 
-// cell is what anybody may have written to a file, as one word in a table.
+// cell is what anybody may have written to a file, or a server says, as one cell of a table or one line.
 func cell(text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) }) {
 		text = strconv.QuoteToGraphic(text)
