@@ -2,7 +2,6 @@ package peer
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -187,16 +186,6 @@ func (r *roster) free() []slot {
 		}
 	}
 	return free
-}
-
-// nonsense says which slots name nobody who is a member.
-func (r *roster) nonsense() (words []string) {
-	for _, l := range r.slots {
-		if l.id != "" && !slices.Contains(r.voters, l.id) {
-			words = append(words, fmt.Sprintf("slot %s names %.24q, which is no member: empty or delete it", l.path, l.id))
-		}
-	}
-	return words
 }
 
 // filesOf returns the files that tell of member id: those in its directory, and its entries in /ctl/ns.

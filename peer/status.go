@@ -127,7 +127,22 @@ func (c *Core) trouble(s *Status) []string {
 	if free := len(c.roster.free()); free > 0 {
 		words = append(words, fmt.Sprintf("slots without a voter: %d", free))
 	}
-	return append(words, c.roster.nonsense()...)
+	return append(words, c.idleSlots()...)
+}
+
+// idleSlots says which slots name somebody and count for nothing: who is named is no member, or there are as many voters before it as there can be.
+func (c *Core) idleSlots() (words []string) {
+	tree := c.store.Snapshot()
+	for _, l := range c.roster.slots {
+		switch {
+		case l.id == "" || slices.Contains(c.roster.voters, l.id):
+		case isRegistered(tree, l.id):
+			words = append(words, fmt.Sprintf("slot %s counts for nothing: %d voters are the most", l.path, consensus.MaxVoters))
+		default:
+			words = append(words, fmt.Sprintf("slot %s names %.24q, which is no member: empty or delete it", l.path, l.id))
+		}
+	}
+	return words
 }
 
 // leastSilence is the silence after which a member is called silent, where the fill delay is not so long that one that lives may be

@@ -220,3 +220,23 @@ func TestTroubleIsPlainText(t *testing.T) {
 		`slot /ctl/cal/3 names "\x1b[2J", which is no member: empty or delete it`,
 	}, a.Status().Trouble)
 }
+
+// Only nine can be voters. Whoever is named beyond them is a member, and votes as little as one that is none.
+func TestStatusTellsOfSlotsBeyondTheNinth(t *testing.T) {
+	c := testCore(t)
+	put := func(path, body string) { assert.Equal(t, nil, c.store.Apply(setting(path, body).Append(nil)).Err) }
+	for k := range 12 {
+		put(nodePath(fmt.Sprint("X", k), addrFile), "10.0.1.1:1")
+	}
+	for k, id := range []string{"X0", "nobody", "X1", "X2", "X3", "", "X4", "X0", "X5", "X6", "X7", "X8", "X9", "X3", "X10"} {
+		put(fmt.Sprintf("/ctl/cal/%02d", k), id)
+	}
+	assert.Equal(t, nil, c.store.Apply(store.Mutation{Op: store.Del, Path: slotPath(0), Guard: store.Clobber}.Append(nil)).Err)
+	c.roster = rosterOf(c.store.Snapshot())
+	assert.Equal(t, []string{
+		"slots without a voter: 1",
+		`slot /ctl/cal/01 names "nobody", which is no member: empty or delete it`,
+		"slot /ctl/cal/12 counts for nothing: 9 voters are the most",
+		"slot /ctl/cal/14 counts for nothing: 9 voters are the most",
+	}, c.Status().Trouble)
+}
