@@ -739,3 +739,15 @@ func TestPatienceIsWhatItWasSoonAfterAPause(t *testing.T) {
 	}
 	assert.Equal(t, delay, e.patienceWith(e.peer("b")))
 }
+
+// Two that got in each other's way must not do so again at the same moment.
+func TestPausesDiffer(t *testing.T) {
+	const d = 100 * time.Millisecond
+	r, drawn := rand.New(rand.NewPCG(1, 1)), map[time.Duration]bool{}
+	for range 100 {
+		p := jitter(r, d)
+		assert.T(t, p >= d/2 && p <= 3*d/2, p)
+		drawn[p] = true
+	}
+	assert.T(t, len(drawn) > 50)
+}

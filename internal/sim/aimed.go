@@ -31,6 +31,7 @@ var aimedDrills = map[string]func(*world){
 
 	"dozing":  (*world).doze,
 	"demoted": (*world).demote,
+	"locked":  (*world).lockStep,
 }
 
 // aimedShare is how many seeds there are to one that may become an aimed drill.
@@ -53,6 +54,9 @@ func (p *plan) planAimed(r *rand.Rand) {
 	if r.IntN(2*aimedShare) == aimedShare && p.drill == "" {
 		p.becomeAimed(pick(r, "dozing", "demoted"), r)
 	}
+	if r.IntN(2*aimedShare) == aimedShare/2 && p.drill == "" {
+		p.becomeAimed("locked", r)
+	}
 	if p.drill == "deaf" || p.drill == "mute" { // an observer must not listen to the victim for long
 		p.observers = r.IntN(2)
 	}
@@ -67,6 +71,8 @@ func (p *plan) becomeAimed(drill string, r *rand.Rand) {
 		p.voters = 5 // of which one is dead and one deaf
 	case "exodus", "broken off", "reinforced":
 		p.voters = 3
+	case "locked":
+		p.voters = 4 // of which one is dead, and each of the others must promise
 	case "parting", "overheard":
 		p.voters = 4 // of which three must live to find out what four have decided
 	case "overruled":
@@ -171,6 +177,23 @@ func (w *world) delayFills() {
 		post()
 	}
 }
+
+// lockStep: a voter is dead, everything takes the same time, and what fillers say takes longer than those that give way wait at first. With
+// pauses of equal length they get into each other's way at the same points again and again; only chance parts them.
+func (w *world) lockStep() {
+	w.someone().crash()
+	w.network.fixed = time.Millisecond
+	w.adversary = func(m *consensus.Message, post func()) {
+		if ofFill(m) {
+			w.after(lockedFill, post)
+			return
+		}
+		post()
+	}
+}
+
+// lockedFill is longer than the first pauses after a fill that was rejected, and shorter than the longest.
+const lockedFill = 7 * fill
 
 // leaveAll asks one voter after the other to leave. The last one has nobody to hand over to.
 func (w *world) leaveAll() {

@@ -79,6 +79,8 @@ var faults = []fault{
 		"	if t == nil || t.fill != nil && t.fill.ballot > ballot {\n", "	if e.now > 0 {\n"},
 	{"no backoff", "▲ fills retry with backoff and jitter", "consensus/stall.go",
 		"	t.holdoff = max(t.holdoff, e.now+jitter(e.cfg.Rand, t.pause))\n", "	t.holdoff = 0\n"},
+	{"no jitter", "▲ fills retry with backoff and jitter", "consensus/backoff.go",
+		"	return d/2 + time.Duration(r.Int64N(int64(d)+1))\n", "	return d + 0*time.Duration(r.Int64())\n"},
 	{"gives way to repeats", "▲ a fill gives way once per new ballot", "consensus/acceptor.go",
 		"fresh = fresh || !s.learner.decided && m.Ballot > s.acceptor.promised", "fresh = true"},
 	{"heard one way", "▲ heard means both ways", "consensus/status.go",

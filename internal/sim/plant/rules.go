@@ -21,7 +21,7 @@ var rules = []rule{
 	{"A batch is known by its proposer and number.",
 		[]string{"own seen by its bytes"}, "TestEqualBytesAreNotTheSameBatch"},
 	{"Fills give way to each other, and retries back off with jitter.",
-		[]string{"never gives way", "no backoff", "neither gives way nor backs off"}, "TestFillThatIsRejectedBacksOff"},
+		[]string{"never gives way", "no backoff", "no jitter", "neither gives way nor backs off"}, "TestFillThatIsRejectedBacksOff"},
 	{"A fill gives way once per new ballot, and for a bounded time.",
 		[]string{"gives way to repeats"}, "TestFillGivesWayOncePerBallot"},
 	{"Heard means both ways.",
