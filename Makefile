@@ -36,7 +36,7 @@ race: ## run every test under the race detector
 sim: ## simulate SEEDS (500) clusters from seed FIRST (1) on; SEED=s replays one with a trace
 	@$(GO) run ./internal/sim/simulate $(if $(SEED),-seed $(SEED),-seeds $(SEEDS) -first $(FIRST))
 
-faults: ## break each rule of the sequencer in turn: the simulation must notice
+faults: ## break each rule of the sequencer in turn: the simulation itself must notice each, it is not enough that a test does
 	@$(GO) run ./internal/sim/plant
 
 fuzz: ## run every fuzz target for FUZZTIME (1m) each

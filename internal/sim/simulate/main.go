@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -20,7 +21,7 @@ import (
 func main() {
 	seeds := flag.Uint64("seeds", 100, "how many seeds to run")
 	first := flag.Uint64("first", 1, "the first of them; 0 draws one from the clock")
-	seed := flag.Uint64("seed", 0, "run only this one, with a trace")
+	one := flag.String("seed", "", "run only this one, with a trace")
 	workers := flag.Int("workers", runtime.NumCPU(), "how many to run at a time")
 	only := flag.String("only", "", "run only those of them whose kind contains this: a latency, a drill, or both")
 	all := flag.Bool("v", false, "print a line for each seed")
@@ -28,10 +29,8 @@ func main() {
 	flag.Parse()
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(memory)
-	if *seed != 0 {
-		r := sim.Run(*seed, os.Stdout)
-		report(r)
-		finish(1, r.Err)
+	if *one != "" {
+		trace(*one)
 	}
 	begun := time.Now()
 	if *first == 0 {
@@ -109,11 +108,18 @@ func report(r sim.Result) {
 		r.Seed, r.Kind, verdict, r.Decided, r.Revs, r.Ended, r.Unknown, r.Processes, r.Escapes, r.Mean.Round(time.Millisecond), r.Longest.Round(time.Millisecond), r.Messages, r.Refused, r.Simulated.Round(time.Millisecond), r.Counters)
 }
 
-func finish(ran int, err error) {
-	failures := 0
+// trace runs one seed, and ends the program.
+func trace(one string) {
+	seed, err := strconv.ParseUint(one, 10, 64)
 	if err != nil {
+		fmt.Fprintln(os.Stderr, "simulate: -seed:", err)
+		os.Exit(2)
+	}
+	r, failures := sim.Run(seed, os.Stdout), 0
+	report(r)
+	if r.Err != nil {
 		failures = 1
 	}
-	fmt.Printf("%d seeds, %d failures\n", ran, failures)
+	fmt.Printf("1 seeds, %d failures\n", failures)
 	os.Exit(failures)
 }
