@@ -20,6 +20,7 @@ type checker struct {
 	current   *history            // of the cluster that goes on
 	refused   map[string]bool     // marks of writes that were answered "not done"
 	records   []*record           // of operations that ended
+	answers   []answering
 	ops       uint64
 	spoken    int // messages
 	ended     int
@@ -29,15 +30,17 @@ type checker struct {
 // record is one operation as its client saw it.
 type record struct {
 	client           int
-	node             *node // asked
+	node             *node // asked last
+	copies           int   // sent, each to another node
 	in               *history
 	read             bool
 	op               op
 	called, returned time.Duration
-	unknown          bool    // it may have happened, or happen yet
-	outcome          outcome // of a write
-	seen             file    // read
-	turn             int     // of a write among those to its path
+	asked            time.Duration // when node was
+	unknown          bool          // it may have happened, or happen yet
+	outcome          outcome       // of a write
+	seen             file          // read
+	turn             int           // of a write among those to its path
 }
 
 // op is a write as its client wants it. Mark is unique in a run.
@@ -345,20 +348,30 @@ func (c *checker) undisturbed(w *world) {
 	}
 }
 
-// latency returns the mean and the longest time that operations took, but for those at the victim of a drill.
+// answering is how long a node took to answer, or a client to lose patience with it.
+type answering struct {
+	node *node
+	took time.Duration
+}
+
+// took notes that the node asked last has answered r, or has not in time.
+func (c *checker) took(r *record) {
+	c.answers = append(c.answers, answering{r.node, c.w.now - r.asked})
+}
+
+// latency returns the mean and the longest time that answers took, but for those of the victim of a drill.
 func (c *checker) latency() (mean, longest time.Duration) {
 	var sum time.Duration
-	ops := 0
-	for _, r := range c.records {
-		if r.node == c.w.sick {
+	n := 0
+	for _, a := range c.answers {
+		if a.node == c.w.sick {
 			continue
 		}
-		d := r.returned - r.called
-		sum += d
-		longest = max(longest, d)
-		ops++
+		sum += a.took
+		longest = max(longest, a.took)
+		n++
 	}
-	return sum / time.Duration(max(1, ops)), longest
+	return sum / time.Duration(max(1, n)), longest
 }
 
 // promptness is what clients of healthy nodes may expect while one fault lasts: by latency and drill.

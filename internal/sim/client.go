@@ -10,10 +10,11 @@ import (
 	"github.com/ha/doozerd/store"
 )
 
-// patience of a client with one operation; after it the outcome is unknown and it turns to another node.
+// patience of a client with one node; after it the outcome is unknown and it turns to another.
 const clientTimeout = 2 * time.Second
 
-// client does one operation after the other, as a program would that has one connection at a time.
+// client does one operation after the other, as a program would that has one connection at a time. In most runs it sends again what package client
+// sends again.
 type client struct {
 	w      *world
 	number int
@@ -45,7 +46,7 @@ func (c *client) next() {
 		c.write(store.Set, path, store.Clobber)
 	case dice < 10:
 		c.write(store.Set, path, store.Missing)
-	case dice < 13:
+	case dice < 12 || dice < 13 && !c.w.plan.repeats:
 		c.write(store.Set, path, c.known[path].rev)
 	case dice < 14:
 		c.write(store.Del, path, pick(c.w.rand, store.Clobber, c.known[path].rev))
@@ -87,9 +88,12 @@ func (c *client) write(kind store.Op, path string, guard int64) {
 		m.Body = c.w.body(o.mark)
 	}
 	r := &record{client: c.number, op: o}
-	c.start(r, func(done func(answer)) { c.home.propose(m, done) }, func(a answer) {
+	c.start(r, func(done func(answer)) { r.node.propose(m, done) }, func(a answer) {
 		c.w.check.acknowledge(r, a.event)
 		switch {
+		case r.copies > 1 && !r.outcome.ok: // the first may have done it
+			r.unknown = true
+			c.w.check.unknown++
 		case !r.outcome.ok:
 			delete(c.known, path)
 		case kind == store.Set:
@@ -115,10 +119,9 @@ const largeShare = 8
 
 // readBehindBarrier is NOP, then GET: it must see everything acknowledged before.
 func (c *client) readBehindBarrier(path string) {
-	home := c.home
 	r := &record{client: c.number, read: true, op: op{path: path}}
-	c.start(r, home.barrier, func(answer) {
-		r.seen = fileAt(home.tree(), path)
+	c.start(r, func(done func(answer)) { r.node.barrier(done) }, func(answer) {
+		r.seen = fileAt(r.node.tree(), path)
 		c.learn(path, r.seen)
 	})
 }
@@ -152,21 +155,74 @@ func (c *client) learn(path string, f file) {
 	c.known[path] = f
 }
 
-// start begins r, and ends it with the answer or the timeout, whichever comes first.
+// request is an operation under way.
+type request struct {
+	*record
+	begin   func(done func(answer)) // asks record.node
+	success func(answer)
+}
+
+// start begins r, and ends it with the answer or for want of one.
 func (c *client) start(r *record, begin func(func(answer)), success func(answer)) {
 	c.busy = true
-	r.node, r.in, r.called = c.home, c.home.in, c.w.now
+	r.called = c.w.now
+	c.ask(&request{r, begin, success})
+}
+
+// ask asks the node that c has turned to. It ends with the answer or the timeout, whichever comes first.
+func (c *client) ask(q *request) {
+	q.node, q.in = c.home, c.home.in
+	q.copies, q.asked = q.copies+1, c.w.now
 	over := false
 	end := func(a answer) {
 		if over {
-			c.late(r, a)
+			c.late(q.record, a)
 			return
 		}
-		over, c.busy = true, false
-		c.finish(r, a, success)
+		over = true
+		if !refuses(a.err) {
+			c.w.check.took(q.record)
+		}
+		if c.repeats(q, a.err) {
+			c.w.after(redial, func() { c.again(q, a) })
+			return
+		}
+		c.end(q, a)
 	}
 	c.w.after(clientTimeout, func() { end(answer{err: errTimeout}) })
-	begin(end)
+	q.begin(end)
+}
+
+// How long it takes until another node is asked, at least, and for how long somebody waits for an operation.
+const (
+	redial   = 10 * time.Millisecond
+	lastCopy = 3 * clientTimeout
+)
+
+// repeats reports whether q is sent again: what was not answered, if a second copy does no harm whatever became of the first; and what was sent
+// again to an observer. A delete deletes nothing that its client did not mean, if its guard is a rev that the client had seen.
+func (c *client) repeats(q *request, err error) bool {
+	harmless := q.read || q.op.kind == store.Del && q.op.guard >= store.Missing
+	lost := errors.Is(err, errTimeout) || errors.Is(err, errGone)
+	return c.w.plan.repeats && harmless && (lost || q.copies > 1 && errors.Is(err, peer.ErrReadOnly))
+}
+
+// again asks another node the same as the one that gave a, or the lack of it. After an escape revs are others than those that a guard was of.
+func (c *client) again(q *request, a answer) {
+	c.move()
+	switch {
+	case c.w.now-q.called > lastCopy || !q.read && c.home != nil && c.home.in != q.in:
+		c.end(q, a)
+	case c.home == nil || !c.home.joined():
+		c.w.after(100*time.Millisecond, func() { c.again(q, a) })
+	default:
+		c.ask(q)
+	}
+}
+
+func (c *client) end(q *request, a answer) {
+	c.busy = false
+	c.finish(q.record, a, q.success)
 }
 
 // late is an answer for which the client did not wait. What it says must be true all the same.
@@ -194,12 +250,12 @@ func (c *client) finish(r *record, a answer, success func(answer)) {
 		success(a)
 		c.w.check.ended++
 		c.w.check.records = append(c.w.check.records, r)
-	case refuses(a.err):
+	case refuses(a.err) && (r.read || r.copies == 1):
 		if !r.read {
 			c.w.check.refuse(r.op)
 		}
 		c.move()
-	case errors.Is(a.err, peer.ErrOutcomeUnknown) || errors.Is(a.err, errTimeout) || errors.Is(a.err, errGone):
+	case refuses(a.err) || errors.Is(a.err, peer.ErrOutcomeUnknown) || errors.Is(a.err, errTimeout) || errors.Is(a.err, errGone):
 		r.unknown = true
 		c.w.check.unknown++
 		c.w.check.records = append(c.w.check.records, r)

@@ -62,20 +62,25 @@ func (c *checker) operations(w *world, h *history) (ops []porcupine.Operation) {
 	return ops
 }
 
-// unclaimed is a delete of which nobody was told. It must be one of those whose outcome is unknown.
+// unclaimed is a delete of which nobody was told. It must be one of those whose outcome is unknown, or another copy of one that was sent again; and one
+// of their guards must have passed.
 func (c *checker) unclaimed(w *world, h *history, path string, rev int64, add func(*record, time.Duration, time.Duration)) {
 	at := h.events[rev-1].at
-	called, found := at, false
+	called, guards := at, []int64(nil)
 	for _, r := range c.records {
-		if r.op.kind == store.Del && r.op.path == path && (r.unknown || r.in != h) && r.called <= at {
-			called, found = min(called, r.called), true
+		if r.op.kind == store.Del && r.op.path == path && (r.unknown || r.in != h || r.copies > 1) && r.called <= at {
+			called, guards = min(called, r.called), append(guards, r.op.guard)
 		}
 	}
-	if !found {
+	if len(guards) == 0 {
 		w.fail("nobody asked for the delete of %s at rev %d", path, rev)
 		return
 	}
-	add(&record{op: op{kind: store.Del, path: path, guard: store.Clobber}, outcome: outcome{rev, true}}, called, at)
+	guard := slices.Max(guards)
+	if slices.Contains(guards, store.Clobber) {
+		guard = store.Clobber
+	}
+	add(&record{op: op{kind: store.Del, path: path, guard: guard}, outcome: outcome{rev, true}}, called, at)
 }
 
 // takeTurns numbers the writes of each path by their revs: the answers that clients got say in which order they

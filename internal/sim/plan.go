@@ -39,7 +39,8 @@ type plan struct {
 	writeTimeout time.Duration
 	retainBytes  int
 	ns           bool
-	large        int // bytes of large values, or 0
+	large        int  // bytes of large values, or 0
+	repeats      bool // clients send again what is harmless
 	watchers     int
 	assembles    bool // the cluster is founded by its first members, who know nothing but addresses
 	disturbances int  // changes of the membership, in all
@@ -153,6 +154,9 @@ func (p *plan) becomeMemberDrill(r *rand.Rand) {
 	}
 	p.timeout = 1500 * time.Millisecond
 }
+
+// planClients decides what is drawn from a source of its own, too.
+func (p *plan) planClients(r *rand.Rand) { p.repeats = r.IntN(4) > 0 }
 
 // membersOnly reports whether the drill is one of a cluster without faults.
 func (p *plan) membersOnly() bool { return slices.Contains(memberDrills, p.drill) }
