@@ -158,6 +158,14 @@ func (p *plan) becomeMemberDrill(r *rand.Rand) {
 // planClients decides what is drawn from a source of its own, too.
 func (p *plan) planClients(r *rand.Rand) { p.repeats = r.IntN(4) > 0 }
 
+// planSize founds some clusters of an even number of voters, which others come to only when somebody joins or leaves. That is drawn from a source of its
+// own as well, so that no seed that has found something is another run now.
+func (p *plan) planSize(r *rand.Rand) {
+	if n := r.IntN(64); (n == 6 || n == 8) && p.drill == "" {
+		p.voters, p.slots = n, min(consensus.MaxVoters, n+p.slots-p.voters)
+	}
+}
+
 // membersOnly reports whether the drill is one of a cluster without faults.
 func (p *plan) membersOnly() bool { return slices.Contains(memberDrills, p.drill) }
 

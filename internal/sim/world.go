@@ -118,6 +118,7 @@ func newWorld(seed uint64, out io.Writer) *world {
 	w.plan.planAimed(rand.New(rand.NewPCG(seed, 6)))
 	w.plan.planFounding(rand.New(rand.NewPCG(seed, 7)))
 	w.plan.planClients(rand.New(rand.NewPCG(seed, 8)))
+	w.plan.planSize(rand.New(rand.NewPCG(seed, 9)))
 	w.trace("plan %+v", w.plan)
 	return w
 }
