@@ -123,17 +123,22 @@ func (e *Engine) Linger() { e.lingers = true }
 // lost by that, but one that does not is soon thought dead itself, and stays behind.
 const turnAway = 10
 
+// turnsAfter returns after how long we turn from p.
+func (e *Engine) turnsAfter(p *peer) time.Duration {
+	return min(fillAnyway*e.patienceWith(p), turnAway*e.cfg.FillDelay)
+}
+
 // greetSource sends our Status to the voter we listen to; if that one is silent or does not stand any more, to the next. If it has heard no
 // majority for a while, another is asked as well: whoever has, since we turned to the one, is the better one to listen to.
 func (e *Engine) greetSource() {
 	if len(e.peers) == 0 {
 		return
 	}
-	p, long := e.peer(e.upstream), turnAway*e.cfg.FillDelay
+	p := e.peer(e.upstream)
 	switch {
-	case p == nil || e.standing().index(p.id) < 0 || p.suspected() || e.now-max(p.echoed, e.turned) > min(fillAnyway*e.patienceWith(p), long):
+	case p == nil || e.standing().index(p.id) < 0 || p.suspected() || e.now-max(p.echoed, e.turned) > e.turnsAfter(p):
 		p = e.turnTo(e.otherUpstream())
-	case e.now-max(p.inMajority, e.turned) > long:
+	case e.now-max(p.inMajority, e.turned) > e.turnsAfter(p):
 		if other := e.otherUpstream(); other.inMajority <= max(p.inMajority, e.turned) {
 			e.sendStatus(other.id, false)
 		} else {

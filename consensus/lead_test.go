@@ -47,6 +47,13 @@ func trips(e *Engine, mine, theirs time.Duration) {
 	}
 }
 
+// Whoever was a voter may be followed by those who do not know yet that it is none, and must not keep them.
+func TestWhoIsNoVoterHearsNoMajority(t *testing.T) {
+	voter, observer := lone(t, "a"), lone(t, "b")
+	assert.Equal(t, time.Duration(1), voter.toMajority())
+	assert.Equal(t, time.Duration(0), observer.toMajority())
+}
+
 func TestIdleVoterLeadsByWhatIsWrittenUntilItIsMissed(t *testing.T) {
 	seldom, often, always := writes(wide(t), 5, 10*delay), writes(wide(t), 500, delay/20), writes(wide(t), 20000, delay/2000)
 	assert.T(t, seldom >= 3 && seldom <= 3*8, seldom)

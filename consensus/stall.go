@@ -83,6 +83,21 @@ func (e *Engine) fillDue(t *stall, s *slot) bool {
 		near && turn == 0
 }
 
+// untilFill returns how long it is until the first of those that we wait for may be filled. Whoever wakes only to greet others would let everybody
+// wait for that.
+func (e *Engine) untilFill() time.Duration {
+	until := e.cfg.FillDelay
+	for _, t := range e.stalls {
+		if t.peer == nil || t.fill != nil || t.instance <= e.known || t.instance > e.need {
+			continue
+		}
+		if due := max(t.since+e.patienceWith(t.peer), t.holdoff); due > e.now {
+			until = min(until, due-e.now)
+		}
+	}
+	return until
+}
+
 // fillTo is up to where a silent voter is filled ahead of need: beyond any lead, since whoever was idle and writes moves the
 // front by its lead at once; but not to the end of our window, since those of others end where they have not yet
 // applied as much, and what is beyond theirs they do not promise.

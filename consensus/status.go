@@ -155,7 +155,11 @@ func (e *Engine) stir() {
 
 // NextTick returns how long, from the last Tick on, the next one may be put off if nothing comes in.
 func (e *Engine) NextTick() time.Duration {
-	return min(max(e.greetAt-e.now, e.cfg.FillDelay/12), e.greetEvery())
+	next := min(max(e.greetAt-e.now, e.cfg.FillDelay/12), e.greetEvery())
+	if e.known >= e.need {
+		return next
+	}
+	return min(next, e.untilFill())
 }
 
 func (e *Engine) sendStatus(to string, answer bool) {

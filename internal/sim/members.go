@@ -153,6 +153,11 @@ func (w *world) blameless(id string) bool {
 		return false
 	}
 	trouble := max(n.troubled, w.troubled)
+	if !n.writable() { // one of the others speaks for it
+		for _, other := range w.nodes {
+			trouble = max(trouble, other.troubled)
+		}
+	}
 	return w.now-n.born > 3*w.plan.timeout && (trouble == 0 || w.now-trouble > 3*w.plan.timeout+lateDecision) &&
 		!w.network.cutAt(id) && w.plan.loss <= 0.05 && w.plan.tail == 0 && w.network.surge == 0
 }

@@ -117,7 +117,7 @@ var faults = []fault{
 	{"followers not asked", "whoever knows is asked", "consensus/repair.go",
 		"if f.applied >= i {", "if f.applied > MaxInstance {"},
 	{"cut off upstream kept", "an observer listens to who hears a majority", "consensus/follow.go",
-		"	case e.now-max(p.inMajority, e.turned) > long:\n", "	case e.now < 0:\n"},
+		"	case e.now-max(p.inMajority, e.turned) > e.turnsAfter(p):\n", "	case e.now < 0:\n"},
 	{"slot taken without a guard", "▲ a slot is taken as it was seen", "peer/duty.go",
 		"Guard: l.rev, Body: []byte(c.config.ID)", "Guard: 1 << 62, Body: []byte(c.config.ID)"},
 	{"second slot kept", "nobody keeps two slots", "peer/duty.go",
