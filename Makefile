@@ -5,6 +5,7 @@ FUZZTIME  ?= 1m
 SEEDS     ?= 500
 FIRST     ?= 1
 BENCHOUT  ?= -
+FAULTSOUT ?=
 SOAK      ?= 30m
 PATIENCE  ?= 30m
 VERSION   := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' internal/version/version.go)
@@ -36,8 +37,8 @@ race: ## run every test under the race detector
 sim: ## simulate SEEDS (500) clusters from seed FIRST (1) on; SEED=s replays one with a trace
 	@$(GO) run ./internal/sim/simulate $(if $(SEED),-seed $(SEED),-seeds $(SEEDS) -first $(FIRST))
 
-faults: ## break each rule of the sequencer in turn: the simulation itself must notice each, it is not enough that a test does
-	@$(GO) run ./internal/sim/plant
+faults: ## break each rule of the sequencer in turn: the simulation must notice; FAULTSOUT=doc/consensus.md keeps what it saw
+	@$(GO) run ./internal/sim/plant -o "$(FAULTSOUT)"
 
 fuzz: ## run every fuzz target for FUZZTIME (1m) each
 	@set -e; for file in $$(grep -rl '^func Fuzz' --include='*_test.go' .); do \

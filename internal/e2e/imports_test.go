@@ -38,7 +38,7 @@ var mayImport = map[string]string{
 
 	"internal/sim/simulate": "internal/sim",
 	"internal/sim/figures":  "internal/sim",
-	"internal/sim/plant":    "",
+	"internal/sim/plant":    "internal/e2e/report",
 
 	"internal/e2e/raw":             "",
 	"internal/e2e/report":          "",

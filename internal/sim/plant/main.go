@@ -1,7 +1,7 @@
 // Command plant shows that the simulation's checkers can fail: it breaks the engine, the node above it and the codec on purpose, one
 // rule at a time, and counts the runs until the simulation notices.
 //
-//	plant [-seeds 10000] [-only NAME] [-in peer/]
+//	plant [-seeds 10000] [-only NAME] [-in peer/] [-o doc/consensus.md]
 //
 // A fault is a change of the source, made in an overlay: the source itself knows nothing of faults. It exits with 1
 // if a fault survives the simulation, even if a test finds it: then the simulation is too kind.
@@ -17,33 +17,62 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/ha/doozerd/internal/e2e/report"
 )
 
 func main() {
-	seeds := flag.Int("seeds", 10000, "runs after which a fault has survived")
-	only := flag.String("only", "", "plant only faults whose name contains this")
-	in := flag.String("in", "", "plant only faults in files whose path begins with this")
-	dir := flag.String("C", ".", "the top of the source tree")
+	var r runner
+	flag.IntVar(&r.seeds, "seeds", 10000, "runs after which a fault has survived")
+	flag.StringVar(&r.only, "only", "", "plant only faults whose name contains this")
+	flag.StringVar(&r.in, "in", "", "plant only faults in files whose path begins with this")
+	flag.StringVar(&r.dir, "C", ".", "the top of the source tree")
+	out := flag.String("o", "", "a document whose section about this is made anew, or none")
 	flag.Parse()
+	made := report.Made(fmt.Sprintf("go run ./internal/sim/plant -seeds %d", r.seeds), report.LoadAverage())
+	table, count := r.run()
+	sum := fmt.Sprintf("%d faults found by the simulation, %d by tests only, %d survived", count[bySimulation], count[byTest], count[byNobody])
+	fmt.Println(sum)
+	if *out != "" {
+		keep(*out, fmt.Sprintf("## Each rule taken out\n\n%s\n%s.\n\n%s", made, sum, table))
+	}
+	if count[byNobody]+count[byTest] > 0 {
+		os.Exit(1)
+	}
+}
+
+// runner plants faults, one after the other.
+type runner struct {
+	seeds    int
+	only, in string // by name, and by file
+	dir      string
+}
+
+// run prints what became of each, and returns it as a table, and how many were found by whom.
+func (r *runner) run() (table string, count map[finder]int) {
 	work, err := os.MkdirTemp("", "plant")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	count := map[finder]int{}
-	for _, c := range all() {
-		if !strings.Contains(c.name, *only) || !strings.HasPrefix(c.file, *in) {
+	defer os.RemoveAll(work)
+	table, count = "| fault | rule | |\n|---|---|---|\n", map[finder]int{}
+	for _, p := range all() {
+		if !strings.Contains(p.name, r.only) || !strings.HasPrefix(p.file, r.in) {
 			continue
 		}
-		verdict, by := c.try(*dir, work, *seeds)
+		verdict, by := p.try(r.dir, work, r.seeds)
 		count[by]++
-		fmt.Printf("%-32s %s\n", c.name, verdict)
+		fmt.Printf("%-32s %s\n", p.name, verdict)
+		table += fmt.Sprintf("| %s | %s | %s |\n", p.name, p.rule, strings.ReplaceAll(verdict, "|", "\\|"))
 	}
-	if err := os.RemoveAll(work); err != nil {
+	return table, count
+}
+
+// keep makes text the section of a document.
+func keep(file, text string) {
+	if err := report.Put(file, "planted", text); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-	}
-	fmt.Printf("%d faults found by the simulation, %d by tests only, %d survived\n", count[bySimulation], count[byTest], count[byNobody])
-	if count[byNobody]+count[byTest] > 0 {
 		os.Exit(1)
 	}
 }
