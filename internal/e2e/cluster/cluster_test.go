@@ -110,7 +110,7 @@ func TestAnObserverKeepsWhatAllVotersLost(t *testing.T) {
 		serving 1 2 3
 		from 4 eventually voters 3
 		for n in 1 2 3 4; do [ "$(ask $n get /kept)" = kept ]; done
-		ask 1 set /kept -1 <<<still`)
+		ask 4 set /kept -1 <<<still`)
 }
 
 func TestValuesOfEverySizeThroughEveryNode(t *testing.T) {
