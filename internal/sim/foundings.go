@@ -331,7 +331,7 @@ func (g *gathering) forget() {
 			held = append(held, post)
 			return
 		case g.here == nil && kind == peer.AssemblePromise && len(held) > 0 && from == g.w.list[1]:
-			g.w.after(tickEvery, func() { g.partUnnoticed(late...) })
+			g.w.after(tickEvery, func() { g.partUnnoticed(assemblyPatience*2/3, late...) })
 			g.w.after(tickEvery+2*dialEvery, func() {
 				for _, post := range held {
 					post()
@@ -369,7 +369,7 @@ func (g *gathering) forgetUnmet() {
 			g.w.after(2*tickEvery, post) // by then the others have met them
 			return
 		case g.here == nil && kind == peer.AssembleMember && n.From == g.first:
-			g.partUnnoticed(late...)
+			g.partUnnoticed(assemblyPatience*9/10, late...)
 			g.restart(without(early, g.addrOf(g.first))[0], late)
 		}
 		post()
@@ -377,10 +377,10 @@ func (g *gathering) forgetUnmet() {
 }
 
 // partUnnoticed parts the processes at some addresses from the others, and they do not notice for a while.
-func (g *gathering) partUnnoticed(here ...string) {
+func (g *gathering) partUnnoticed(until time.Duration, here ...string) {
 	g.unnoticed = true
 	g.part(here...)
-	g.w.after(assemblyPatience*2/3, func() {
+	g.w.after(until, func() {
 		g.w.trace("the partition is noticed")
 		g.unnoticed = false
 	})
