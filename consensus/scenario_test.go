@@ -38,6 +38,26 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
+// What doc/consensus.md shows of a story is the beginning of one of testdata.
+func TestDocumentShowsScenarios(t *testing.T) {
+	text, err := os.ReadFile("../doc/consensus.md")
+	assert.Equal(t, nil, err)
+	files, err := filepath.Glob("testdata/*.txt")
+	assert.Equal(t, nil, err)
+	shown := 0
+	for k, block := range strings.Split(string(text), "```\n") {
+		if k%2 == 0 || !strings.Contains(block, "\n----\n") {
+			continue
+		}
+		shown++
+		assert.T(t, slices.ContainsFunc(files, func(file string) bool {
+			told, err := os.ReadFile(file)
+			return err == nil && strings.HasPrefix(string(told), block)
+		}), block)
+	}
+	assert.T(t, shown > 0)
+}
+
 // play runs the commands of a story and returns it with the output that they have.
 func play(t *testing.T, story string) string {
 	var out bytes.Buffer
