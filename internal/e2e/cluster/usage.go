@@ -48,23 +48,34 @@ func (c *Cluster) Usage(n int) (u Usage, err error) {
 	return u, err
 }
 
-// Goroutines returns how many the node on host n has. It must have its WebView where that is by default.
-func (c *Cluster) Goroutines(n int) (int, error) {
+// Runtime is what the Go runtime of a process keeps.
+type Runtime struct {
+	Goroutines int
+	Heap       int64 // bytes after which garbage is collected next: a fixed part more than what was in use after the last time
+}
+
+// Runtime returns what that of the node on host n keeps. The node must have its WebView where that is by default.
+func (c *Cluster) Runtime(n int) (r Runtime, err error) {
 	host, _, err := net.SplitHostPort(c.Addr(n))
 	if err != nil {
-		return 0, err
+		return r, err
 	}
 	answer, err := webClient.Get("http://" + host + ":8000/metrics")
 	if err != nil {
-		return 0, err
+		return r, err
 	}
 	defer answer.Body.Close()
+	said := map[string]float64{}
 	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
-		if count, ok := strings.CutPrefix(lines.Text(), "go_goroutines "); ok {
-			return strconv.Atoi(count)
+		if name, value, ok := strings.Cut(lines.Text(), " "); ok {
+			said[name], _ = strconv.ParseFloat(value, 64)
 		}
 	}
-	return 0, fmt.Errorf("no goroutines in the metrics of host %d: %s", n, answer.Status)
+	r = Runtime{int(said["go_goroutines"]), int64(said["go_memstats_next_gc_bytes"])}
+	if r.Goroutines == 0 || r.Heap == 0 {
+		return r, fmt.Errorf("goroutines and heap are not in the metrics of host %d: %s", n, answer.Status)
+	}
+	return r, nil
 }
 
 // webClient keeps no connections: they would count among what a node takes.

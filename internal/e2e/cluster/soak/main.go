@@ -6,8 +6,8 @@
 //	go run ./internal/e2e/cluster/soak -for 5m       shorter
 //
 // What clients saw is judged after each fault: their history must be
-// linearizable, and a watch must have seen every event once. Memory, threads,
-// descriptors and goroutines are compared within the life of each process: of
+// linearizable, and a watch must have seen every event once. Memory, heap,
+// threads, descriptors and goroutines are compared within the life of each process: of
 // that on host 1, which is never ended, for the whole time, and of the others
 // from one restart to the next. It fails with status 1.
 package main
@@ -79,7 +79,7 @@ func soak(c *cluster.Cluster, length time.Duration) error {
 	if _, err := c.Sh("start 1 2 3"); err != nil {
 		return err
 	}
-	fmt.Println("| after | fault | longest time without a write | memory in MB, of hosts 1, 2, 3 | threads | descriptors | goroutines | processor, host 1 |\n|---|---|---|---|---|---|---|---|")
+	fmt.Println("| after | fault | longest time without a write | memory in MB, of hosts 1, 2, 3 | heap | threads | descriptors | goroutines | processor, host 1 |\n|---|---|---|---|---|---|---|---|---|")
 	var lives lives
 	began := time.Now()
 	for k := 0; time.Since(began) < length; k++ {
@@ -123,9 +123,9 @@ func suffer(c *cluster.Cluster, script string) (gap time.Duration, err error) {
 
 // A taking is what a process took of its machine at one time.
 type taking struct {
-	host, pid  int
-	goroutines int
+	host, pid int
 	cluster.Usage
+	cluster.Runtime
 }
 
 // takes returns what each host takes now.
@@ -135,7 +135,7 @@ func takes(c *cluster.Cluster) (all []taking, err error) {
 		if t.Usage, err = c.Usage(n); err != nil {
 			return nil, err
 		}
-		if t.goroutines, err = c.Goroutines(n); err != nil {
+		if t.Runtime, err = c.Runtime(n); err != nil {
 			return nil, err
 		}
 		all = append(all, t)
@@ -168,9 +168,10 @@ var figures = []struct {
 	slack float64
 }{
 	{"memory in MB", func(t taking) float64 { return float64(t.Resident) / (1 << 20) }, 8},
+	{"heap in MB", func(t taking) float64 { return float64(t.Heap) / (1 << 20) }, 4},
 	{"threads", func(t taking) float64 { return float64(t.Threads) }, 4},
 	{"descriptors", func(t taking) float64 { return float64(t.Files) }, 8},
-	{"goroutines", func(t taking) float64 { return float64(t.goroutines) }, 8},
+	{"goroutines", func(t taking) float64 { return float64(t.Goroutines) }, 8},
 }
 
 // flat compares the largest figures of the last third of each life with those of the first.

@@ -12,7 +12,10 @@ import (
 // live is the life of a process, of which what it takes at each fault is made by grow.
 func live(host, pid, faults int, grow func(k int, t *taking)) (l []taking) {
 	for k := range faults {
-		t := taking{host: host, pid: pid, goroutines: 40, Usage: cluster.Usage{Resident: 40 << 20, Threads: 9, Files: 20}}
+		t := taking{host: host, pid: pid,
+			Usage:   cluster.Usage{Resident: 40 << 20, Threads: 9, Files: 20},
+			Runtime: cluster.Runtime{Goroutines: 40, Heap: 20 << 20},
+		}
 		grow(k, &t)
 		l = append(l, t)
 	}
@@ -23,9 +26,10 @@ func live(host, pid, faults int, grow func(k int, t *taking)) (l []taking) {
 func TestGrowthIsFound(t *testing.T) {
 	for what, grow := range map[string]func(int, *taking){
 		"memory":      func(k int, t *taking) { t.Resident += int64(k) << 23 },
+		"heap":        func(k int, t *taking) { t.Heap += int64(k) << 22 },
 		"threads":     func(k int, t *taking) { t.Threads += 3 * k },
 		"descriptors": func(k int, t *taking) { t.Files += 5 * k },
-		"goroutines":  func(k int, t *taking) { t.goroutines += 6 * k },
+		"goroutines":  func(k int, t *taking) { t.Goroutines += 6 * k },
 	} {
 		steady := func(int, *taking) {}
 		for _, long := range []int{short, 60} {
