@@ -141,8 +141,10 @@ func ready(n *peer.Node) func(context.Context) error {
 			return errors.New("the node has not joined its cluster yet")
 		case n.Writable():
 			return passes(ctx, n)
+		case !n.Status().Majority:
+			return errors.New("no majority is heard of: what is read here may be out of date")
 		}
-		return hearsVoter(n.Status())
+		return nil
 	}
 }
 
@@ -160,18 +162,4 @@ func passes(ctx context.Context, n *peer.Node) error {
 	case <-ctx.Done():
 		return errors.New("nothing can be written: there is no agreement in time")
 	}
-}
-
-// voterSilence is how long an observer may hear no voter before it is too far
-// behind for clients.
-const voterSilence = 5 * time.Second
-
-// hearsVoter says why an observer does not follow.
-func hearsVoter(s *peer.Status) error {
-	for _, m := range s.Members {
-		if m.Voter && m.Known && m.Silence < voterSilence {
-			return nil
-		}
-	}
-	return errors.New("no voter is heard")
 }

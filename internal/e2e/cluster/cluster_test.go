@@ -113,6 +113,33 @@ func TestAnObserverKeepsWhatAllVotersLost(t *testing.T) {
 		ask 4 set /kept -1 <<<still`)
 }
 
+// Load balancers are told by whom clients are served well: by nobody without a majority, although an observer still hears a voter.
+func TestNobodyIsReadyWithoutAMajority(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, Options{Hosts: 4, Founders: 3, Flags: testFlags + " -w true"})
+	c.sh(t, `
+		ready() {
+			local code
+			exec 9<>"/dev/tcp/$net.$1/8000"
+			printf 'GET /readyz HTTP/1.0\r\n\r\n' >&9
+			read -r _ code _ <&9
+			[ "$code" = 200 ] || { [ "$code" = 503 ] && return 1; }
+		}
+		start 1 2 3
+		run 4 -a $(addr 1) -a $(addr 2) -a $(addr 3)
+		serving 4
+		from 4 eventually member 4
+		for n in 1 2 3 4; do ready $n; done
+		kill -STOP $(pid 2) $(pid 3)
+		for n in 1 4; do
+			not() { ! ready $n; }
+			from $n eventually not
+		done
+		kill -CONT $(pid 2) $(pid 3)
+		from 1 eventually ready 1
+		from 4 eventually ready 4`)
+}
+
 func TestValuesOfEverySizeThroughEveryNode(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, Options{Hosts: 3, Flags: testFlags + " -hist 2000"})
