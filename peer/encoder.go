@@ -240,7 +240,7 @@ type slab[T any] struct {
 }
 
 // The first and the largest number of items that a slab keeps.
-const minSlab, maxSlab = 64, 4096
+const minSlab, maxSlab = 64, 1024
 
 // next returns a zero value, valid until the next reset.
 func (s *slab[T]) next() *T {

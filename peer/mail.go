@@ -17,7 +17,7 @@ type event struct {
 
 // connect makes the transport. From then on events come.
 func (n *Node) connect() (err error) {
-	n.mail = &mail{node: n, addrs: map[string]string{}, heard: map[string]time.Time{}, boxes: map[string]*box{}}
+	n.mail = newMail(n)
 	n.links, err = link.New(link.Config{
 		ID:      n.config.ID,
 		Addr:    n.config.Addr,
@@ -71,7 +71,7 @@ type mail struct {
 	heard   map[string]time.Time // who speaks to us, by id
 	changed bool                 // somebody new does
 	cluster string               // of the encoders
-	boxes   map[string]*box      // by id; too many are forgotten, all at once
+	boxes   map[string]*box      // by id, of those in addrs
 	full    []*box
 	body    []byte
 }
@@ -81,6 +81,10 @@ type box struct {
 	id       string
 	encoder  *Encoder
 	messages []consensus.Message
+}
+
+func newMail(n *Node) *mail {
+	return &mail{node: n, addrs: map[string]string{}, heard: map[string]time.Time{}, boxes: map[string]*box{}}
 }
 
 const (
@@ -94,12 +98,13 @@ const (
 // know notes where a process is reached.
 func (m *mail) know(r link.Remote) { m.addrs[r.ID] = r.Addr }
 
-// knowOnly forgets where all others are reached. Of those that are given twice, the last counts.
+// knowOnly forgets all others. Of those that are given twice, the last counts.
 func (m *mail) knowOnly(peers []link.Peer) {
 	clear(m.addrs)
 	for _, p := range peers {
 		m.addrs[p.ID] = p.Addr
 	}
+	maps.DeleteFunc(m.boxes, func(id string, _ *box) bool { return m.addrs[id] == "" })
 }
 
 // hear notes who speaks to us, so that it can be answered.
@@ -171,7 +176,7 @@ func (m *mail) empty(b *box) {
 }
 
 // maxSpare is for how many elements a slice keeps its room from one turn to the next.
-const maxSpare = 4096
+const maxSpare = 1024
 
 // emptied returns s to be filled anew; nothing that was in it is kept, nor the room that only a burst has needed.
 func emptied[T any](s []T) []T {
@@ -207,9 +212,6 @@ func (m *mail) box(id string) *box {
 	e, err := NewEncoder(Link{Cluster: m.cluster, From: m.node.config.ID, To: id})
 	if err != nil {
 		return nil
-	}
-	if len(m.boxes) >= MaxMembers {
-		clear(m.boxes)
 	}
 	b := &box{id: id, encoder: e}
 	m.boxes[id] = b
