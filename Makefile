@@ -24,15 +24,16 @@ build: ## build doozerd and doozer into bin/
 run: build ## build, then run one node: clients on 127.0.0.1:8046, WebView on :8080
 	bin/doozerd -w :8080
 
+# Nothing comes from the cache (-count=1): go test does not know of what the programs are made that end-to-end tests run.
 test: deps lint proto-fresh ## install what tests need, then run every check and test
-	$(GO) test -timeout $(PATIENCE) ./...
-	$(GO) test -race -short ./...
+	$(GO) test -count=1 -timeout $(PATIENCE) ./...
+	$(GO) test -count=1 -race -short ./...
 	@$(MAKE) --no-print-directory sim
 	@$(MAKE) --no-print-directory sim FIRST=0 || \
 		{ echo "fresh seeds have found something: replay it with make sim SEED=n, mend it, and keep the seed in internal/sim/sim_test.go"; exit 1; }
 
 race: ## run every test under the race detector
-	$(GO) test -timeout $(PATIENCE) -race ./...
+	$(GO) test -count=1 -timeout $(PATIENCE) -race ./...
 
 sim: ## simulate SEEDS (500) clusters from seed FIRST (1) on; SEED=s replays one with a trace
 	@$(GO) run ./internal/sim/simulate $(if $(SEED),-seed $(SEED),-seeds $(SEEDS) -first $(FIRST))
