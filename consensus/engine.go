@@ -150,7 +150,7 @@ func (e *Engine) Ready() Ready {
 	return r
 }
 
-// Applied instances are handed out once, in order; nothing is handed out above a gap.
+// decisions hands out what was decided, each instance once and in order; nothing above a gap.
 func (e *Engine) decisions() []Decision {
 	e.results = emptied(e.results)
 	for e.handed < e.known {

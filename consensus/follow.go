@@ -16,7 +16,7 @@ type follower struct {
 	next    uint64        // the instance to send next
 }
 
-// forgetFollower is how many times the patience with a peer a silent follower is fed.
+// forgetFollower is for how many fill delays a silent follower is fed.
 const forgetFollower = 20
 
 func (e *Engine) follower(id string) *follower {

@@ -2,7 +2,7 @@ package consensus
 
 // log is the newest decisions that were applied, for those who have to catch up.
 type log struct {
-	first    uint64  // instance of batches[head]
+	first    uint64  // the oldest instance kept
 	batches  []Batch // instance i is batches[i%len]
 	count    int
 	bytes    int

@@ -121,7 +121,7 @@ func (e *Engine) atWork(p *peer) bool {
 	return p.used > 0 && e.now-p.used < fillAnyway*e.patienceWith(p)
 }
 
-// fillAnyway is after how many fill delays an instance is filled though its owner is heard.
+// fillAnyway is after how many times our patience an instance is filled though its owner is heard.
 const fillAnyway = 4
 
 // turn is how many voters come before us in filling for the owner of s: those heard of that follow it.
