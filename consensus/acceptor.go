@@ -60,7 +60,7 @@ func (e *Engine) acceptSuggestion(s *slot, m *Message) {
 	default:
 		e.learnVote(s, m.From, 0)
 		e.learnVote(s, e.id, 0)
-		e.pace.now++
+		e.pace.heard++
 		skip := e.skipFor(s.instance)
 		e.broadcast(s.era, Message{Kind: Accepted, Owner: m.From, Range: m.Range, Skip: skip})
 		e.tellOthers(s.era, skip)

@@ -192,7 +192,7 @@ func TestWhoLeftMaySpeakOfWhatItHadAPartIn(t *testing.T) {
 	for i := uint64(2); i < 17; i++ {
 		e.Applied(i, nil)
 	}
-	assert.Equal(t, []string{"a", "b"}, e.voters())
+	assert.Equal(t, []string{"a", "b"}, e.windowVoters())
 	for _, m := range []Message{
 		{Kind: Skip, Skip: Range{2, 6}},
 		{Kind: Accepted, Owner: "b", Range: one(16)},

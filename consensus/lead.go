@@ -9,7 +9,7 @@ import (
 // pace, which must not feed on itself.
 type pace struct {
 	since time.Duration // when we began to count
-	now   int           // suggestions heard since then
+	heard int           // suggestions since then
 	last  int           // in the span before
 	span  time.Duration // how long that was
 }
@@ -19,13 +19,13 @@ func (p *pace) roll(now, span time.Duration) {
 	if now-p.since < span {
 		return
 	}
-	p.last, p.span = p.now, now-p.since
-	p.since, p.now = now, 0
+	p.last, p.span = p.heard, now-p.since
+	p.since, p.heard = now, 0
 }
 
 // in returns how many suggestions there may be in the time d.
 func (p *pace) in(d time.Duration) uint64 {
-	return uint64(max(p.last, p.now)) * uint64(d) / uint64(max(p.span, 1))
+	return uint64(max(p.last, p.heard)) * uint64(d) / uint64(max(p.span, 1))
 }
 
 // slowFactor is how many times the round trip of the quickest voter makes a slow one. One of less than a quickShare of

@@ -95,7 +95,7 @@ func TestSlowVoterLeadsTheIdle(t *testing.T) {
 	trips(slow, delay/4, delay/20)
 	trips(quick, delay/20, delay/20)
 	for heard := range 100 {
-		slow.pace.now, quick.pace.now = heard, heard
+		slow.pace.heard, quick.pace.heard = heard, heard
 		least, most := leastLead(slow.lead()), quick.lead()
 		assert.T(t, least > most, heard, least, most)
 	}

@@ -57,7 +57,7 @@ func (e *Engine) Peers() iter.Seq[Peer] {
 // meetVoters makes the peers, and the stalls, those of the window.
 func (e *Engine) meetVoters() {
 	followed := e.follows()
-	ids := e.voters()
+	ids := e.windowVoters()
 	stalls := make([]*stall, len(ids))
 	var peers []*peer
 	for k, id := range ids {
@@ -82,8 +82,8 @@ func (e *Engine) meetVoters() {
 	}
 }
 
-// voters returns everyone who rules an instance of the window, sorted.
-func (e *Engine) voters() []string {
+// windowVoters returns everyone who rules an instance of the window, sorted: those that stand are only the last of them.
+func (e *Engine) windowVoters() []string {
 	var ids []string
 	for _, r := range e.eras {
 		ids = append(ids, r.voters...)

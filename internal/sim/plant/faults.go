@@ -113,7 +113,7 @@ var faults = []fault{
 	{"old hearsay", "▲ whom a voter hears counts from when it became one", "peer/core.go",
 		"	c.witness = newWitness() // what was heard before is long ago, or was told to others\n", ""},
 	{"old silence", "▲ silence counts from when a voter became one", "consensus/status.go",
-		"			p.echoed = e.now\n		}\n	}\n}\n\n// voters returns", "			_ = p\n		}\n	}\n}\n\n// voters returns"},
+		"			p.echoed = e.now\n		}\n	}\n}\n\n// windowVoters returns", "			_ = p\n		}\n	}\n}\n\n// windowVoters returns"},
 	{"followers not asked", "whoever knows is asked", "consensus/repair.go",
 		"if f.applied >= i {", "if f.applied > MaxInstance {"},
 	{"cut off upstream kept", "an observer listens to who hears a majority", "consensus/follow.go",
