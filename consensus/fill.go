@@ -39,32 +39,14 @@ func (f *fill) find(i uint64) *row {
 	return &f.rows[k]
 }
 
-// beginFill prepares the undecided instances of t's owner from s on, reaching ahead so that one stall pays for many. A range
-// stays within one era: the quorum of each instance is that of its own voters.
+// beginFill prepares the undecided instances of t's owner from s on.
 func (e *Engine) beginFill(t *stall, s *slot) {
-	hi := max(e.need, s.instance) + 1
-	if t.peer == nil || !e.atWork(t.peer) {
-		hi = max(hi, e.fillTo()+1)
-	}
-	hi = min(hi, e.window.end())
+	r := Range{s.instance, e.fillEnd(t, s)}
 	if t.owner == e.id {
-		e.announce(e.skipTo(hi))
+		e.announce(e.skipTo(r.Hi))
 	}
-	f := &fill{era: s.era}
-	floor := t.floor
-	for s := range e.window.owned(Range{s.instance, hi}, t.owner) {
-		if s.era != f.era {
-			break
-		}
-		if !s.learner.decided {
-			f.rows = append(f.rows, row{slot: s, instance: s.instance})
-			floor = max(floor, s.acceptor.promised)
-		}
-	}
-	if len(f.rows) == 0 {
-		return
-	}
-	if f.ballot = f.era.ballotAbove(e.id, floor); f.ballot > maxBallot {
+	f := e.newFill(t, r, s.era)
+	if len(f.rows) == 0 || f.ballot > maxBallot {
 		return
 	}
 	e.counters.Fills++
@@ -78,6 +60,34 @@ func (e *Engine) beginFill(t *stall, s *slot) {
 	}
 	e.broadcast(f.era, Message{Kind: Prepare, Owner: t.owner, Range: f.span(), Ballot: f.ballot})
 	e.putValues(t)
+}
+
+// fillEnd is the instance before which a fill from s on ends. Unless the owner is at work that is far ahead of need, so that one stall
+// pays for many.
+func (e *Engine) fillEnd(t *stall, s *slot) uint64 {
+	end := max(e.need, s.instance) + 1
+	if t.peer == nil || !e.atWork(t.peer) {
+		end = max(end, e.fillTo()+1)
+	}
+	return min(end, e.window.end())
+}
+
+// newFill returns a fill of the undecided instances of t's owner in r, at our lowest ballot above all that we know of. It stays within
+// one era: the quorum of each instance is that of its own voters.
+func (e *Engine) newFill(t *stall, r Range, within *era) *fill {
+	f := &fill{era: within}
+	floor := t.floor
+	for s := range e.window.owned(r, t.owner) {
+		if s.era != f.era {
+			break
+		}
+		if !s.learner.decided {
+			f.rows = append(f.rows, row{slot: s, instance: s.instance})
+			floor = max(floor, s.acceptor.promised)
+		}
+	}
+	f.ballot = f.era.ballotAbove(e.id, floor)
+	return f
 }
 
 // span is from the first to the last instance.

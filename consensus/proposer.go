@@ -160,12 +160,7 @@ func (e *Engine) suggest(s *slot, f *suggestion) {
 // otherwise, never merely prepared or rejected: only then is it safe to propose the same batch again.
 func (e *Engine) settle(s *slot) {
 	p := &e.proposer
-	for k, f := range p.flights {
-		if f == s.own {
-			p.flights = append(p.flights[:k], p.flights[k+1:]...)
-			break
-		}
-	}
+	p.flights = slices.DeleteFunc(p.flights, func(f *suggestion) bool { return f == s.own })
 	if !s.own.batch.Same(&s.learner.batch) {
 		e.counters.Lost++
 		p.lost = append(p.lost, s.own)

@@ -70,8 +70,8 @@ func (e *Engine) meetVoters() {
 		p := e.peer(id)
 		if p == nil {
 			p = &peer{id: id, echoed: e.now, applied: e.unfollow(id)}
-			stalls[k].peer = p
 		}
+		stalls[k].peer = p
 		peers = append(peers, p)
 	}
 	e.peers, e.stalls, e.rules = peers, stalls, slices.Contains(ids, e.id)
