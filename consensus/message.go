@@ -83,7 +83,8 @@ func (b *Batch) Noop() bool { return b.Proposer == "" }
 // Same reports whether b and c are one proposal.
 func (b *Batch) Same(c *Batch) bool { return b.Proposer == c.Proposer && b.Seq == c.Seq }
 
-func (b *Batch) wellFormed() bool {
+// WellFormed reports whether b names its proposer and a number, or is the no-op, which has neither and nothing in it.
+func (b *Batch) WellFormed() bool {
 	if b.Noop() {
 		return b.Seq == 0 && len(b.Mutations) == 0
 	}

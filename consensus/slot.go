@@ -16,7 +16,7 @@ func (s *slot) owner() string { return s.era.owner(s.instance) }
 // legal reports whether batch could have been put to this instance by someone who keeps the rules: only
 // the owner proposes a batch at first hand, everyone else the no-op or what the owner proposed.
 func (s *slot) legal(batch *Batch, self string) bool {
-	if !batch.wellFormed() {
+	if !batch.WellFormed() {
 		return false
 	}
 	if batch.Noop() {

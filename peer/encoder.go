@@ -2,13 +2,15 @@ package peer
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ha/doozerd/consensus"
 	"github.com/ha/doozerd/internal/wire"
 )
 
 // An Encoder makes the frames that go over one link. It keeps its working
-// memory, so that a frame costs no allocation, and is for one goroutine.
+// memory, so that a frame without votes and logs costs no allocation, and is for
+// one goroutine.
 type Encoder struct {
 	link  Link
 	frame wire.PeerFrame
@@ -106,10 +108,8 @@ func (e *Encoder) place(id string) uint64 {
 	case e.link.To:
 		return toPlace
 	}
-	for k, other := range e.frame.Others {
-		if other == id {
-			return firstPlace + uint64(k)
-		}
+	if k := slices.Index(e.frame.Others, id); k >= 0 {
+		return firstPlace + uint64(k)
 	}
 	e.frame.Others = append(e.frame.Others, id)
 	return firstPlace + uint64(len(e.frame.Others)-1)

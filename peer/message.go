@@ -76,12 +76,7 @@ var wireKinds = [...]wire.PeerMessage_Kind{
 
 // kindOf returns the kind that travels as w, or 0.
 func kindOf(w wire.PeerMessage_Kind) consensus.Kind {
-	for k := range wireKinds {
-		if wireKinds[k] == w {
-			return consensus.Kind(k)
-		}
-	}
-	return 0
+	return consensus.Kind(placeOf(wireKinds[:], w))
 }
 
 // check returns an error that wraps ErrImpossible if m is not even well formed.
@@ -96,7 +91,7 @@ func check(m *consensus.Message) error {
 		{rangeOK(m.Skip), "skip"},
 		{m.Applied <= consensus.MaxInstance, "applied"},
 		{min(m.Sent, m.Echo, m.Held, m.RoundTrip) >= 0, "time"},
-		{batchOK(&m.Batch), "batch"},
+		{m.Batch.WellFormed(), "batch"},
 		{votesOK(m.Votes), "votes"},
 		{batchesOK(m.Batches), "batches"},
 	} {
@@ -111,17 +106,9 @@ func rangeOK(r consensus.Range) bool {
 	return r == consensus.Range{} || 0 < r.Lo && r.Lo < r.Hi && r.Hi <= consensus.MaxInstance
 }
 
-// batchOK: who proposed a batch counted it, and nobody proposed a no-op.
-func batchOK(b *consensus.Batch) bool {
-	if b.Noop() {
-		return b.Seq == 0 && len(b.Mutations) == 0
-	}
-	return b.Seq > 0
-}
-
 func batchesOK(batches []consensus.Batch) bool {
 	for k := range batches {
-		if !batchOK(&batches[k]) {
+		if !batches[k].WellFormed() {
 			return false
 		}
 	}
@@ -131,7 +118,7 @@ func batchesOK(batches []consensus.Batch) bool {
 func votesOK(votes []consensus.Vote) bool {
 	for k := range votes {
 		v := &votes[k]
-		if v.Instance == 0 || v.Instance >= consensus.MaxInstance || !batchOK(&v.Batch) {
+		if v.Instance == 0 || v.Instance >= consensus.MaxInstance || !v.Batch.WellFormed() {
 			return false
 		}
 	}

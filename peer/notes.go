@@ -3,6 +3,7 @@ package peer
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/ha/doozerd/consensus"
 	"github.com/ha/doozerd/internal/wire"
@@ -44,14 +45,7 @@ var wireAssembleKinds = [assembleKinds]wire.PeerAssemble_Kind{
 }
 
 // placeOf returns the index at which kind stands in kinds, or 0.
-func placeOf[K comparable](kinds []K, kind K) int {
-	for k := 1; k < len(kinds); k++ {
-		if kinds[k] == kind {
-			return k
-		}
-	}
-	return 0
-}
+func placeOf[K comparable](kinds []K, kind K) int { return slices.Index(kinds[1:], kind) + 1 }
 
 // checkNote returns an error that wraps ErrImpossible or wire.ErrLimit if n is not even well formed.
 func checkNote(n *Note) error {
