@@ -50,7 +50,7 @@ func (a *Assembly) warn(l listed) {
 		"addr", l.addr, "cause", l.cause, "for", a.config.Patience)
 }
 
-func (a *Assembly) majority() int { return len(a.listed)/2 + 1 }
+func (a *Assembly) majority() int { return majority(len(a.listed)) }
 
 // yield is how long those before us in the list, as far as they are there, get to propose.
 func (a *Assembly) yield() time.Duration {

@@ -85,6 +85,9 @@ type roster struct {
 	voters []string
 }
 
+// majority is how many of so many voters decide: any two majorities share one.
+func majority(voters int) int { return voters/2 + 1 }
+
 // slot is a file of /ctl/cal.
 type slot struct {
 	path string

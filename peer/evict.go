@@ -114,14 +114,14 @@ func (c *Core) evict(v *view) {
 		return
 	}
 	silent := c.silent(v)
-	if len(v.voters)-len(silent) < len(v.voters)/2+1 {
+	if len(v.voters)-len(silent) < majority(len(v.voters)) {
 		c.witness.patient = c.now + c.config.Timeout
 	}
 	if c.now < c.witness.patient {
 		return
 	}
 	for _, id := range silent {
-		if c.agreeing(v, id) < len(v.voters)/2+1 || !c.myTurn(v, 0) {
+		if c.agreeing(v, id) < majority(len(v.voters)) || !c.myTurn(v, 0) {
 			continue
 		}
 		if l, ok := v.roster.slotOf(id); ok && c.emptySlot(l) {
@@ -174,7 +174,7 @@ func (c *Core) sweep(v *view) {
 			c.witness.heard[m.id] = c.now
 			continue
 		}
-		if c.now-at >= c.config.Timeout && c.reporting(v) >= len(v.voters)/2+1 && c.myTurn(v, c.reportEvery()) {
+		if c.now-at >= c.config.Timeout && c.reporting(v) >= majority(len(v.voters)) && c.myTurn(v, c.reportEvery()) {
 			if l, ok := v.roster.slotOf(m.id); ok {
 				c.emptySlot(l)
 			}

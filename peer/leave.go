@@ -31,7 +31,7 @@ func (c *Core) leave(v *view) {
 		c.giveSlot(v)
 	case c.othersGone(v):
 		l.done = true // nobody is left to hand over to
-	case c.successorsApplied(v) < len(v.voters)/2+1:
+	case c.successorsApplied(v) < majority(len(v.voters)):
 		// What we accepted may be all that is left of a decision until they have it.
 	case named: // a registration of ours that is still under way would make us a voter again
 		c.emptySlot(slot)
@@ -51,7 +51,7 @@ func (c *Core) giveSlot(v *view) {
 	if _, giving := c.requests[slot.path]; ok && giving {
 		return // if that succeeds, the others need us until they have what we know
 	}
-	if len(v.voters) == 1 || c.remaining(v) < (len(v.voters)-1)/2+1 {
+	if len(v.voters) == 1 || c.remaining(v) < majority(len(v.voters)-1) {
 		c.leaving.done = true
 		return
 	}

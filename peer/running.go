@@ -90,7 +90,7 @@ func (s *running) founderEnded(addr string) {
 			gone++
 		}
 	}
-	if len(f.Voters)-gone < len(f.Voters)/2+1 {
+	if len(f.Voters)-gone < majority(len(f.Voters)) {
 		s.node.err = ErrUnfounded
 	}
 }

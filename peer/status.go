@@ -161,7 +161,7 @@ func (c *Core) Majority() bool {
 	if !c.engine.Writable() {
 		return c.hearsVoter() && c.engine.MajoritySilence() < turningFor*c.silentFor()
 	}
-	return len(c.heard())+1 >= len(c.engine.Voters())/2+1
+	return len(c.heard())+1 >= majority(len(c.engine.Voters()))
 }
 
 // turningFor is for how many times the silence of a voter an observer may be told of no majority, and yet there is one: it may have to turn to
