@@ -318,18 +318,22 @@ func (a *Assembly) Take(n Note) {
 		return
 	}
 	l := a.at(m.Addr)
-	if l != nil {
-		a.there(l, n.From)
+	if l == nil {
+		a.disagree(n.From, m)
+		return
 	}
-	if l != nil && m.List == "" {
+	a.there(l, n.From)
+	switch m.List {
+	case "":
 		l.list = hasNone
 		return
-	}
-	if l == nil || m.List != a.list() {
-		a.disagree(l, n.From, m)
+	case a.list():
+		l.list = agrees
+	default:
+		l.list = differs
+		a.disagree(n.From, m)
 		return
 	}
-	l.list = agrees
 	if m.Value != nil && !a.sound(m.Value) {
 		a.tellOnce(slog.LevelError, n.From, "another process proposes what no process of this list can found", "addr", m.Addr, "voters", m.Value.Voters)
 		return
@@ -339,11 +343,8 @@ func (a *Assembly) Take(n Note) {
 	}
 }
 
-// disagree notes that another process has another list, and says so once. If its address is in our list, it is l.
-func (a *Assembly) disagree(l *listed, from string, m *Assemble) {
-	if l != nil {
-		l.list = differs
-	}
+// disagree answers another process that has another list, and says so once.
+func (a *Assembly) disagree(from string, m *Assemble) {
 	if m.Kind == AssembleGreet {
 		a.onGreet(from, m)
 	}
@@ -351,7 +352,7 @@ func (a *Assembly) disagree(l *listed, from string, m *Assemble) {
 		"addr", m.Addr, "its", m.List, "ours", a.list())
 }
 
-// tellOnce logs what is wrong with another process, unless something was said of it.
+// tellOnce logs what is wrong with a process or a cluster, by its id, unless something was said of it.
 func (a *Assembly) tellOnce(level slog.Level, id, what string, args ...any) {
 	if !a.warned[id] && len(a.warned) < maxWarned {
 		a.warned[id] = true

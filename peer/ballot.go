@@ -256,11 +256,7 @@ func (a *Assembly) ended(f *Founding) bool {
 
 // warnOf says once that a founding that was accepted keeps another from being proposed.
 func (a *Assembly) warnOf(f *Founding) {
-	if a.warned[f.Cluster] || len(a.warned) >= maxWarned {
-		return
-	}
-	a.warned[f.Cluster] = true
-	a.config.Logger.Warn("a cluster was about to be founded, and some of its first voters cannot be asked: they may have founded it. If they are gone for good, start the others anew",
+	a.tellOnce(slog.LevelWarn, f.Cluster, "a cluster was about to be founded, and some of its first voters cannot be asked: they may have founded it. If they are gone for good, start the others anew",
 		"cluster", f.Cluster, "voters", f.Voters)
 }
 

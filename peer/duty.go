@@ -154,8 +154,7 @@ func mayForward(m store.Mutation, from string) bool {
 // keepFounded writes the first files of a new cluster, all in one batch: voters that are not in a slot yet must not be
 // outvoted by those that are. If the first voter does not, the next one does.
 func (c *Core) keepFounded(v *view) {
-	f := c.founding
-	if f == nil {
+	if c.founding == nil {
 		return
 	}
 	if v.tree.Rev() > 0 {

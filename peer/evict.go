@@ -175,18 +175,19 @@ func (c *Core) sweep(v *view) {
 			continue
 		}
 		if c.now-at >= c.config.Timeout && c.reporting(v) >= majority(len(v.voters)) && c.myTurn(v, c.reportEvery()) {
-			if l, ok := v.roster.slotOf(m.id); ok {
-				c.emptySlot(l)
-			}
-			if c.unregister(v, m.id) {
-				c.log.Info("removing a silent observer", "id", m.id, "addr", m.addr, "silent", (c.now - at).Round(time.Millisecond))
-			}
+			c.remove(v, m, c.now-at)
 		}
 	}
-	for id := range c.witness.heard {
-		if !known[id] {
-			delete(c.witness.heard, id)
-		}
+	maps.DeleteFunc(c.witness.heard, func(id string, _ time.Duration) bool { return !known[id] })
+}
+
+// remove takes a member that is no voter, and was silent for so long, out of the tree; and out of a slot that counts for nothing.
+func (c *Core) remove(v *view, m member, silent time.Duration) {
+	if l, ok := v.roster.slotOf(m.id); ok {
+		c.emptySlot(l)
+	}
+	if c.unregister(v, m.id) {
+		c.log.Info("removing a silent observer", "id", m.id, "addr", m.addr, "silent", silent.Round(time.Millisecond))
 	}
 }
 

@@ -11,9 +11,7 @@ import (
 )
 
 // An event is news of a link, for the loop.
-type event struct {
-	happen func(stage)
-}
+type event func(stage)
 
 // connect makes the transport. From then on events come.
 func (n *Node) connect() (err error) {
@@ -56,9 +54,9 @@ func (p *postman) Unreachable(addr string, err error) {
 	p.tell(func(s stage) { s.unreachable(addr, err) })
 }
 
-func (p *postman) tell(happen func(stage)) {
+func (p *postman) tell(e event) {
 	select {
-	case p.events <- event{happen}:
+	case p.events <- e:
 	case <-p.closing:
 	case <-p.done:
 	}

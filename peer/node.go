@@ -197,7 +197,7 @@ func (n *Node) loop() {
 			n.takeProposals()
 		case e := <-n.events:
 			n.tick()
-			e.happen(n.stage)
+			e(n.stage)
 		case do := <-n.orders:
 			n.tick()
 			do()
@@ -256,7 +256,7 @@ func (n *Node) takeEvents() int {
 	for taken := range maxEvents {
 		select {
 		case e := <-n.events:
-			e.happen(n.stage)
+			e(n.stage)
 		default:
 			return taken
 		}

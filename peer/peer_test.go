@@ -464,7 +464,7 @@ func TestLoopTellsTheTimeBeforeEachTurn(t *testing.T) {
 		for range 3 {
 			time.Sleep(consensus.DefaultFillDelay / 33) // of the bubble's clock
 			told := make(chan time.Duration)
-			n.events <- event{func(stage) { told <- w.now }}
+			n.events <- func(stage) { told <- w.now }
 			assert.Equal(t, time.Since(n.start), <-told)
 		}
 	})

@@ -21,7 +21,7 @@ const askOthersEvery = 500 * time.Millisecond
 // seekOthers asks whoever may know, one after the other, as long as no voter is heard.
 func (c *Core) seekOthers(v *view) {
 	s := &c.strand
-	if on := c.hearsNoVoter(v); on != s.on {
+	if on := c.isStranded(v); on != s.on {
 		s.on = on
 		c.changes++ // other links are wanted
 	}
@@ -35,7 +35,8 @@ func (c *Core) seekOthers(v *view) {
 	}
 }
 
-func (c *Core) hearsNoVoter(v *view) bool {
+// isStranded reports whether no voter is heard though there are others.
+func (c *Core) isStranded(v *view) bool {
 	alone := len(v.voters) == 1 && v.voter
 	return c.Joined() && !alone && !c.hearsVoter()
 }
