@@ -154,7 +154,7 @@ func (c *conn) identify() {
 	c.peer = c.isPeer(err)
 	c.readUntil(time.Time{})
 	if !c.peer {
-		c.srv.refuse(c)
+		c.srv.countRefused(c)
 	}
 }
 

@@ -1,8 +1,6 @@
 package server
 
-import (
-	"github.com/ha/doozerd/internal/wire"
-)
+import "github.com/ha/doozerd/internal/wire"
 
 // Desk answers for the node itself. The protocol has no verbs for that; a GET or
 // SET of a path that no file can have (wire.StatusPath, wire.EscapePath) asks it.

@@ -107,7 +107,7 @@ func (s *Server) open(nc net.Conn) *conn {
 	c := s.newConn(nc)
 	admitted, full := s.admit(c)
 	if full {
-		s.refuse(c)
+		s.countRefused(c)
 	}
 	if !admitted {
 		c.cancel() // or the server's context remembers it
@@ -147,8 +147,8 @@ func (s *Server) admit(c *conn) (admitted, full bool) {
 	return true, false
 }
 
-// refuse counts c among those that were too many.
-func (s *Server) refuse(c *conn) {
+// countRefused counts c among those that were too many, and says so now and then.
+func (s *Server) countRefused(c *conn) {
 	n := s.refused.Add(1)
 	if s.full.now() {
 		s.config.Logger.Warn("too many connections: closing further ones",
