@@ -97,7 +97,7 @@ func (g *gate) sign(text string) string {
 
 // bySession returns what a cookie gives access to.
 func (g *gate) bySession(cookie string, now time.Time) access {
-	text, signature, _ := cutLast(cookie, ".")
+	text, signature := cutLast(cookie, ".")
 	if !hmac.Equal([]byte(signature), []byte(g.sign(text))) {
 		return mayNothing
 	}
@@ -110,11 +110,12 @@ func (g *gate) bySession(cookie string, now time.Time) access {
 	return access(level)
 }
 
-func cutLast(s, sep string) (before, after string, found bool) {
+// cutLast cuts s around the last sep; without one, all of it is before.
+func cutLast(s, sep string) (before, after string) {
 	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
+		return s[:i], s[i+len(sep):]
 	}
-	return s, "", false
+	return s, ""
 }
 
 // cookieName keeps apart the nodes of one host, whose cookies browsers mix.

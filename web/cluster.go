@@ -47,10 +47,8 @@ type Member struct {
 	Silence   time.Duration // since it was heard; negative is not known
 }
 
-// FromTree tells what the tree says of the cluster, which is all there is to
+// fromTree tells what the tree says of the cluster, which is all there is to
 // know where a node is alone.
-func FromTree(n Node) Cluster { return fromTree{n} }
-
 type fromTree struct{ Node }
 
 const (
@@ -180,8 +178,7 @@ func (v *View) status(w http.ResponseWriter, r *http.Request) {
 		Members: memberViews(s.Members, rev), Trouble: append([]string{}, s.Trouble...), Advice: append([]string{}, advice(s)...), Rates: v.rates.series(),
 	}
 	if v.config.Server != nil {
-		conns := v.config.Server.Traffic().Conns
-		view.Conns = &conns
+		view.Conns = new(v.config.Server.Traffic().Conns)
 	}
 	sendJSON(w, r, http.StatusOK, view)
 }
@@ -226,12 +223,10 @@ func (m Member) view() memberView {
 		v.Lag = &m.Lag
 	}
 	if m.RoundTrip > 0 {
-		v.RoundTrip = ptr(m.RoundTrip.Seconds())
+		v.RoundTrip = new(m.RoundTrip.Seconds())
 	}
 	if m.Silence >= 0 {
-		v.Silence = ptr(m.Silence.Seconds())
+		v.Silence = new(m.Silence.Seconds())
 	}
 	return v
 }
-
-func ptr[T any](v T) *T { return &v }

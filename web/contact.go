@@ -67,5 +67,5 @@ func secondsSince(t time.Time) *float64 {
 	if t.IsZero() {
 		return nil
 	}
-	return ptr(time.Since(t).Seconds())
+	return new(time.Since(t).Seconds())
 }

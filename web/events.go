@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -43,7 +44,7 @@ func lineOf(e store.Event) eventLine {
 // of history is told too-late, and the stream ends.
 func (v *View) events(w http.ResponseWriter, r *http.Request) {
 	args := r.URL.Query()
-	g, err := store.ParseGlob(or(args.Get("glob"), "/**"))
+	g, err := store.ParseGlob(cmp.Or(args.Get("glob"), "/**"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

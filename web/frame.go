@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -141,7 +142,7 @@ func (p past) frame(rev int64, to *store.Snapshot) *frame {
 
 // parent returns the directory that a path is in. Nothing is normalised: names
 // may be . and .. here.
-func parent(p string) string { return or(p[:strings.LastIndexByte(p, '/')], "/") }
+func parent(p string) string { return cmp.Or(p[:strings.LastIndexByte(p, '/')], "/") }
 
 // base returns the last name of a path.
 func base(p string) string { return p[strings.LastIndexByte(p, '/')+1:] }

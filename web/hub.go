@@ -136,7 +136,7 @@ type maker struct {
 // collected while the maker rested.
 func (m *maker) next(ctx context.Context) *frame {
 	if m.seen <= m.shown.Rev() {
-		m.seen, m.paths, m.lost = m.shown.Rev(), make(map[string]bool), false
+		m.start()
 		came, cancel := m.past.reached(m.seen + 1)
 		defer cancel()
 		select {
@@ -152,6 +152,11 @@ func (m *maker) next(ctx context.Context) *frame {
 		return allFrame(from.Rev(), to.Rev())
 	}
 	return newFrame(from, to, m.paths)
+}
+
+// start begins to collect what comes after the last frame.
+func (m *maker) start() {
+	m.seen, m.paths, m.lost = m.shown.Rev(), make(map[string]bool), false
 }
 
 // collect looks at the events up to the newest version, and returns that.
@@ -170,7 +175,7 @@ func (m *maker) collect() *store.Snapshot {
 // rest lets the pace pass, and looks now and then at what comes meanwhile,
 // before it leaves history.
 func (m *maker) rest(ctx context.Context) {
-	m.seen, m.paths, m.lost = m.shown.Rev(), make(map[string]bool), false
+	m.start()
 	t := time.NewTimer(pace)
 	defer t.Stop()
 	for {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -56,7 +57,7 @@ func (v *View) page(w http.ResponseWriter, r *http.Request) {
 	}
 	s := shell{
 		Name: v.config.Name, Addr: v.config.Addr, Version: v.config.Version, Hash: v.assets.hash,
-		Title: or(b.Path, "cluster"), Boot: b, Plain: &listing{},
+		Title: cmp.Or(b.Path, "cluster"), Boot: b, Plain: &listing{},
 	}
 	if len(b.Lists) > 0 {
 		s.Plain = b.Lists[0]

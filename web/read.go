@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -117,7 +118,7 @@ func (v *View) list(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	first, err := strconv.ParseUint(or(r.URL.Query().Get("first"), "0"), 10, 31)
+	first, err := strconv.ParseUint(cmp.Or(r.URL.Query().Get("first"), "0"), 10, 31)
 	if err != nil {
 		http.Error(w, "first must be a number that is not negative", http.StatusBadRequest)
 		return
@@ -340,11 +341,4 @@ func (v *View) find(w http.ResponseWriter, r *http.Request) {
 
 func rowOf(e store.Event) *row {
 	return &row{Name: e.Path, Rev: e.Rev, Size: len(e.Body), preview: show(e.Body, MaxPreview, MaxHexPreview)}
-}
-
-func or(s, def string) string {
-	if s == "" {
-		return def
-	}
-	return s
 }

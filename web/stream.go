@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -103,7 +104,7 @@ func (v *View) resumeAt(r *http.Request) int64 {
 	if r.URL.Query().Get("cluster") != v.config.ClusterID() {
 		return newest
 	}
-	rev, err := strconv.ParseInt(or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("rev")), 10, 64)
+	rev, err := strconv.ParseInt(cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("rev")), 10, 64)
 	if err != nil || rev < 0 {
 		return newest
 	}

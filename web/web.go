@@ -32,6 +32,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,17 +128,13 @@ func (c Config) Validate() error {
 }
 
 func (c Config) withDefaults() Config {
-	if c.MaxStreams == 0 {
-		c.MaxStreams = DefaultMaxStreams
-	}
-	if c.MaxValue == 0 {
-		c.MaxValue = DefaultMaxValue
-	}
+	c.MaxStreams = cmp.Or(c.MaxStreams, DefaultMaxStreams)
+	c.MaxValue = cmp.Or(c.MaxValue, DefaultMaxValue)
 	if c.ClusterID == nil {
 		c.ClusterID = c.Node.ID
 	}
 	if c.Members == nil {
-		c.Members = FromTree(c.Node)
+		c.Members = fromTree{c.Node}
 	}
 	if c.Ready == nil {
 		c.Ready = func(context.Context) error { return nil }
