@@ -156,66 +156,82 @@ func (g *gauges) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends the values of the moment.
 func (g *gauges) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
-	}
-	counter := func(d *prometheus.Desc, value uint64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
-	}
-	c := g.config
-	gauge(descInfo, 1, c.Version, c.Node.ID(), c.Name, c.Addr)
-	gauge(descRev, float64(g.past.Snapshot().Rev()))
-	gauge(descOldest, float64(g.past.oldest()))
-	gauge(descWaits, float64(g.past.Waits()))
-	gauge(descStreams, float64(len(g.streams)))
+	s, c := scrape(ch), g.config
+	s.gauge(descInfo, 1, c.Version, c.Node.ID(), c.Name, c.Addr)
+	s.gauge(descRev, float64(g.past.Snapshot().Rev()))
+	s.gauge(descOldest, float64(g.past.oldest()))
+	s.gauge(descWaits, float64(g.past.Waits()))
+	s.gauge(descStreams, float64(len(g.streams)))
 	if c.Server != nil {
-		t := c.Server.Traffic()
-		gauge(descConns, float64(t.Conns))
-		counter(descRefused, t.Refused)
-		counter(descCut, t.Cut)
-		for verb, n := range t.Requests {
-			counter(descRequests, n, verb)
-		}
+		s.traffic(c.Server.Traffic())
 	}
 	if c.Consensus != nil {
-		a := c.Consensus.Agreement()
-		counter(descDecisions, a.Decisions)
-		counter(descFills, a.Fills)
-		counter(descRejected, a.Rejected)
-		counter(descLost, a.Lost)
-		counter(descPulls, a.Pulls)
-		counter(descResends, a.Resends)
-		counter(descDropped, a.Dropped)
-		counter(descConflicts, a.Conflicts)
-		counter(descUnknown, a.Unknown)
-		for cause, n := range a.Frames {
-			counter(descFrames, n, cause)
-		}
+		s.agreement(c.Consensus.Agreement())
 	}
-	collectMembers(c.Members.Status(), gauge)
+	s.status(c.Members.Status())
 }
 
-func collectMembers(s Status, gauge func(*prometheus.Desc, float64, ...string)) {
+// A scrape takes the values of one moment.
+type scrape chan<- prometheus.Metric
+
+func (s scrape) gauge(d *prometheus.Desc, value float64, labels ...string) {
+	s <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
+
+func (s scrape) counter(d *prometheus.Desc, value uint64, labels ...string) {
+	s <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
+}
+
+func (s scrape) traffic(t Traffic) {
+	s.gauge(descConns, float64(t.Conns))
+	s.counter(descRefused, t.Refused)
+	s.counter(descCut, t.Cut)
+	for verb, n := range t.Requests {
+		s.counter(descRequests, n, verb)
+	}
+}
+
+func (s scrape) agreement(a Agreement) {
+	s.counter(descDecisions, a.Decisions)
+	s.counter(descFills, a.Fills)
+	s.counter(descRejected, a.Rejected)
+	s.counter(descLost, a.Lost)
+	s.counter(descPulls, a.Pulls)
+	s.counter(descResends, a.Resends)
+	s.counter(descDropped, a.Dropped)
+	s.counter(descConflicts, a.Conflicts)
+	s.counter(descUnknown, a.Unknown)
+	for cause, n := range a.Frames {
+		s.counter(descFrames, n, cause)
+	}
+}
+
+func (s scrape) status(told Status) {
 	roles := map[Role]int{Voter: 0, Observer: 0, Unregistered: 0}
-	for _, m := range s.Members {
+	for _, m := range told.Members {
 		roles[m.Role]++
-		if m.Applied > 0 {
-			gauge(descApplied, float64(m.Applied), m.ID)
-		}
-		if m.Lag >= 0 {
-			gauge(descLag, float64(m.Lag), m.ID)
-		}
-		if m.Silence >= 0 {
-			gauge(descSilence, m.Silence.Seconds(), m.ID)
-		}
-		if m.RoundTrip > 0 {
-			gauge(descRoundTrip, m.RoundTrip.Seconds(), m.ID)
-		}
+		s.member(m)
 	}
 	for role, n := range roles {
-		gauge(descMembers, float64(n), string(role))
+		s.gauge(descMembers, float64(n), string(role))
 	}
-	gauge(descTrouble, float64(len(s.Trouble)))
+	s.gauge(descTrouble, float64(len(told.Trouble)))
+}
+
+// member leaves out what is not known.
+func (s scrape) member(m Member) {
+	if m.Applied > 0 {
+		s.gauge(descApplied, float64(m.Applied), m.ID)
+	}
+	if m.Lag >= 0 {
+		s.gauge(descLag, float64(m.Lag), m.ID)
+	}
+	if m.Silence >= 0 {
+		s.gauge(descSilence, m.Silence.Seconds(), m.ID)
+	}
+	if m.RoundTrip > 0 {
+		s.gauge(descRoundTrip, m.RoundTrip.Seconds(), m.ID)
+	}
 }
 
 // profile serves what `go tool pprof` asks for.
