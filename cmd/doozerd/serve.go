@@ -112,7 +112,27 @@ func (d *daemon) booter() *booter {
 
 // be is one node, from its start to its end.
 func (d *daemon) be(ctx context.Context, attach []string, ns bool) error {
-	node, err := peer.Start(peer.Config{
+	node, err := d.newNode(attach, ns)
+	if err != nil {
+		return attachError(err)
+	}
+	defer node.Close()
+	times := web.NewLatencies()
+	port, err := d.newPort(node, times)
+	if err != nil {
+		return err
+	}
+	view, err := d.newView(node, port, times)
+	if err != nil {
+		return err
+	}
+	defer view.Close()
+	warnOfFewFiles(d.log, d.maxConns)
+	return d.run(ctx, node, port, view)
+}
+
+func (d *daemon) newNode(attach []string, ns bool) (*peer.Node, error) {
+	return peer.Start(peer.Config{
 		Addr:         d.addr,
 		Cluster:      d.cluster,
 		Hostname:     hostname(),
@@ -129,12 +149,10 @@ func (d *daemon) be(ctx context.Context, attach []string, ns bool) error {
 		TLS:          d.keys.members,
 		Logger:       d.log,
 	})
-	if err != nil {
-		return attachError(err)
-	}
-	defer node.Close()
-	times := web.NewLatencies()
-	port, err := server.New(server.Config{
+}
+
+func (d *daemon) newPort(node *peer.Node, times *web.Latencies) (*server.Server, error) {
+	return server.New(server.Config{
 		Node:         timedNode{node, times},
 		Desk:         peer.Desk{Node: node},
 		Ready:        node.Ready,
@@ -148,16 +166,6 @@ func (d *daemon) be(ctx context.Context, attach []string, ns bool) error {
 		MaxUnread:    d.maxUnread,
 		WriteTimeout: d.sendTimeout,
 	})
-	if err != nil {
-		return err
-	}
-	view, err := d.newView(node, port, times)
-	if err != nil {
-		return err
-	}
-	defer view.Close()
-	warnOfFewFiles(d.log, d.maxConns)
-	return d.run(ctx, node, port, view)
 }
 
 func (d *daemon) newView(node *peer.Node, port *server.Server, times *web.Latencies) (*web.View, error) {
