@@ -23,6 +23,7 @@ const (
 	DefaultHistory  = 2000
 	DefaultPulse    = time.Second
 
+	DefaultFillDelay    = consensus.DefaultFillDelay
 	DefaultTimeout      = 60 * time.Second
 	DefaultWriteTimeout = 30 * time.Second
 )
@@ -59,7 +60,7 @@ type Config struct {
 	History int           // revs kept readable; 0 is DefaultHistory
 	Pulse   time.Duration // between two sets of the applied file; 0 is DefaultPulse
 
-	// FillDelay is how long to wait for a silent owner of an instance; 0 is consensus.DefaultFillDelay.
+	// FillDelay is how long to wait for a silent owner of an instance; 0 is DefaultFillDelay.
 	FillDelay time.Duration
 
 	// Timeout is the silence after which a voter is evicted; 0 is DefaultTimeout. It should be many times FillDelay.
@@ -116,7 +117,7 @@ func (c Config) Validate() error {
 			return fmt.Errorf("%s of %v: must not be negative", d.name, d.value)
 		}
 	}
-	timeout, fill := cmp.Or(c.Timeout, DefaultTimeout), cmp.Or(c.FillDelay, consensus.DefaultFillDelay)
+	timeout, fill := cmp.Or(c.Timeout, DefaultTimeout), cmp.Or(c.FillDelay, DefaultFillDelay)
 	if timeout < leastTimeout*fill {
 		return fmt.Errorf("timeout of %v: must be at least %d times the fill delay, which is %v", timeout, leastTimeout, fill)
 	}
@@ -150,7 +151,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.History = cmp.Or(c.History, DefaultHistory)
 	c.Pulse = cmp.Or(c.Pulse, DefaultPulse)
-	c.FillDelay = cmp.Or(c.FillDelay, consensus.DefaultFillDelay)
+	c.FillDelay = cmp.Or(c.FillDelay, DefaultFillDelay)
 	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
 	c.WriteTimeout = cmp.Or(c.WriteTimeout, DefaultWriteTimeout)
 	if c.Logger == nil {

@@ -29,8 +29,6 @@ func (usageError) Is(target error) bool { return target == errUsage }
 const (
 	defaultListen  = "127.0.0.1:" + wire.DefaultPort
 	defaultWebPort = "8000"
-	defaultFill    = 100 * time.Millisecond
-	defaultTimeout = time.Minute
 )
 
 // options is what the command line and the environment say.
@@ -100,8 +98,8 @@ func (o *options) flags() *flag.FlagSet {
 	f.BoolVar(&o.webEdit, "web-edit", false, "let the tree be edited in the WebView")
 	f.BoolVar(&o.webProf, "web-pprof", false, "serve profiles of this process under /debug/pprof/ of the WebView")
 	secondsVar(f, &o.pulse, "pulse", peer.DefaultPulse, "write the node's applied file every `S` seconds")
-	secondsVar(f, &o.fill, "fill", defaultFill, "wait `S` seconds for a silent voter before closing its instances")
-	secondsVar(f, &o.timeout, "timeout", defaultTimeout, "evict a voter after `S` seconds of silence")
+	secondsVar(f, &o.fill, "fill", peer.DefaultFillDelay, "wait `S` seconds for a silent voter before closing its instances")
+	secondsVar(f, &o.timeout, "timeout", peer.DefaultTimeout, "evict a voter after `S` seconds of silence")
 	countVar(f, &o.hist, "hist", peer.DefaultHistory, maxHist, "keep the last `N` revs readable")
 	f.StringVar(&o.tlsCert, "tlscert", "", "speak TLS on the client port, with the certificate in this PEM `FILE`")
 	f.StringVar(&o.tlsKey, "tlskey", "", "the private key of -tlscert, a PEM `FILE`")
