@@ -374,13 +374,13 @@ func (c *checker) latency() (mean, longest time.Duration) {
 	return sum / time.Duration(max(1, n)), longest
 }
 
-// promptness is what clients of healthy nodes may expect while one fault lasts: by latency and drill.
 // fill is the fill delay of all runs.
 const fill = 100 * time.Millisecond
 
 // wanTrip is the longest round trip over a WAN. A write takes one, and the fill that it may have to wait for two.
 const wanTrip = 220 * time.Millisecond
 
+// promptness is what clients of healthy nodes may expect while one fault lasts: by latency and drill.
 var promptness = map[string]struct{ mean, longest time.Duration }{
 	"lan dead":     {5 * time.Millisecond, 600 * time.Millisecond},
 	"lan closed":   {5 * time.Millisecond, 3 * fill / 2}, // who has applied less promises the last instances when it is asked again

@@ -10,7 +10,7 @@ import (
 	"github.com/ha/doozerd/store"
 )
 
-// patience of a client with one node; after it the outcome is unknown and it turns to another.
+// clientTimeout is a client's patience with one node; after it the outcome is unknown and it turns to another.
 const clientTimeout = 2 * time.Second
 
 // client does one operation after the other, as a program would that has one connection at a time. In most runs it sends again what package client

@@ -62,7 +62,7 @@ func newPlan(r *rand.Rand) plan {
 		window:    pick(r, 4, 8, 16, 32, 64, 256, 1024),
 		retain:    pick(r, 2, 16, 64, 4096),
 		inFlight:  pick(r, 1, 2, 8),
-		fillDelay: 100 * time.Millisecond,
+		fillDelay: fill,
 		clients:   2 + r.IntN(7),
 		keys:      1 + r.IntN(4),
 		think:     time.Duration(pick(r, 5, 30, 100, 400)) * time.Millisecond,
