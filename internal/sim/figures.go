@@ -67,29 +67,42 @@ func (e experiment) run() string {
 	}
 	var samples []sample
 	e.load(w, victim, &samples)
-	before, writes := 0, 0
 	w.run(experimentStart, w.failed)
-	before = w.check.spoken
+	before := w.check.spoken
 	w.run(experimentStart+experimentTime, w.failed)
-	var sum, worst, gap, last time.Duration
-	for _, s := range samples {
-		if s.called < experimentStart {
-			continue
-		}
-		writes++
-		sum += s.returned - s.called
-		worst = max(worst, s.returned-s.called)
-		if last > 0 {
-			gap = max(gap, s.returned-last)
-		}
-		last = s.returned
-	}
-	if w.failed() || writes == 0 {
+	s := summaryOf(samples)
+	if w.failed() || s.writes == 0 {
 		return fmt.Sprintf("%s: %v", e.name, w.failure)
 	}
 	trips := func(d time.Duration) float64 { return float64(d) / float64(2*e.oneWay) }
 	return fmt.Sprintf("%-9v %-7d %-30s %5.2f  %6.2f  %9v    %6.1f    %s", e.oneWay, e.voters, e.name,
-		trips(sum/time.Duration(writes)), trips(worst), gap.Round(time.Millisecond), float64(w.check.spoken-before)/float64(writes), e.judge(worst, gap))
+		trips(s.mean), trips(s.worst), s.gap.Round(time.Millisecond), float64(w.check.spoken-before)/float64(s.writes), e.judge(s.worst, s.gap))
+}
+
+// summary is what the writes took that were begun since experimentStart.
+type summary struct {
+	writes      int
+	mean, worst time.Duration
+	gap         time.Duration // the longest between two answers
+}
+
+func summaryOf(samples []sample) (s summary) {
+	var sum, last time.Duration
+	for _, w := range samples {
+		if w.called < experimentStart {
+			continue
+		}
+		took := w.returned - w.called
+		s.writes++
+		sum += took
+		s.worst = max(s.worst, took)
+		if last > 0 {
+			s.gap = max(s.gap, w.returned-last)
+		}
+		last = w.returned
+	}
+	s.mean = sum / time.Duration(max(1, s.writes))
+	return s
 }
 
 // judge compares with what was promised: a write takes one round trip at any voter, whoever is idle, slow, or idle and dies. When one dies that writes,
