@@ -24,8 +24,7 @@ func (w *world) assemble() {
 		w.after(between(w.nodesRand, 0, 6*time.Second), func() {
 			n := w.at[pick(w.nodesRand, w.list...)]
 			if n != nil && n.core == nil && !n.dead {
-				w.trace("%s crashes", n.id)
-				n.crash()
+				n.kill()
 				w.after(between(w.nodesRand, 0, time.Second), func() { w.startListed(n.addr) })
 			}
 		})

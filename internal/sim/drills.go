@@ -77,8 +77,7 @@ func (w *world) split() {
 	}
 	for _, n := range gone {
 		w.list = append(w.list, n.addr)
-		w.trace("%s crashes", n.id)
-		n.crash()
+		n.kill()
 	}
 	for _, n := range others {
 		w.list = append(w.list, n.addr)
@@ -105,10 +104,9 @@ func (w *world) split() {
 // handOver lets a voter leave just after another was replaced: what those two were to decide, only the one that leaves and
 // the ones that stay can.
 func (w *world) handOver() {
-	voters := slices.DeleteFunc(w.alive(), func(n *node) bool { return !n.writable() })
+	voters := onlyVoters(w.alive())
 	gone, leaves := voters[0], voters[1]
-	w.trace("%s crashes", gone.id)
-	gone.crash()
+	gone.kill()
 	w.after(50*time.Millisecond, func() { w.restart(gone) })
 	var look func()
 	look = func() {

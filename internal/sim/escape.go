@@ -17,15 +17,14 @@ type escape struct {
 // most go on by itself, and starts the others anew: they would be refused. He has asked nobody to stop meanwhile, who
 // might be the one.
 func (w *world) loseMajority() {
-	voters := slices.DeleteFunc(w.healthy(), func(n *node) bool { return !n.writable() })
+	voters := onlyVoters(w.healthy())
 	if len(voters) < 2 || w.lostAt > 0 || slices.ContainsFunc(w.alive(), func(n *node) bool { return n.leaving }) {
 		return
 	}
 	w.nodesRand.Shuffle(len(voters), func(i, j int) { voters[i], voters[j] = voters[j], voters[i] })
 	w.trace("a majority is lost")
 	for _, n := range voters[:min(len(voters)-1, len(voters)/2+1)] {
-		w.trace("%s crashes", n.id)
-		n.crash()
+		n.kill()
 	}
 	w.after(between(w.nodesRand, 0, time.Second), func() {
 		if w.majorityLost() {
@@ -90,7 +89,7 @@ func (w *world) escapeBy(n *node) {
 // had acknowledged, the survivor has accepted, and may not know yet to be decided. Processes join before and after its escape: the later must
 // get nothing that is of the former cluster.
 func (w *world) strand() {
-	voters := slices.DeleteFunc(w.alive(), func(n *node) bool { return !n.writable() })
+	voters := onlyVoters(w.alive())
 	survivor, writer := voters[0], voters[1]
 	w.escape = &escape{writer: writer, strandedAt: w.now - 10*time.Millisecond, at: w.now + strandedFor}
 	for _, n := range w.alive() {
@@ -102,8 +101,7 @@ func (w *world) strand() {
 	w.after(strandedFor, func() {
 		for _, n := range w.alive() {
 			if n != survivor {
-				w.trace("%s crashes", n.id)
-				n.crash()
+				n.kill()
 			}
 		}
 		w.addObserver()

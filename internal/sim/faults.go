@@ -27,7 +27,7 @@ func (w *world) ids() []string {
 	return ids
 }
 
-// for a while, then mends it.
+// forAWhile mends what was just broken, after a while.
 func (w *world) forAWhile(most time.Duration, mend func()) {
 	w.after(between(w.rand, most/20, most), mend)
 }
@@ -128,8 +128,7 @@ func (w *world) crash(n *node) {
 	if !w.canLose(n) {
 		return
 	}
-	w.trace("%s crashes", n.id)
-	n.crash()
+	n.kill()
 	switch w.rand.IntN(8) {
 	case 0: // for good
 	case 1:

@@ -304,8 +304,7 @@ func (g *gathering) beside() {
 			}
 		}
 		gone := g.w.at[early[0]]
-		g.w.trace("%s crashes", gone.id)
-		gone.crash()
+		gone.kill()
 		here := append(late, gone.addr)
 		g.part(here...)
 		g.come(here...)
@@ -389,8 +388,7 @@ func (g *gathering) partUnnoticed(until time.Duration, here ...string) {
 
 // restart starts another process in the place of one, on the side of some others.
 func (g *gathering) restart(addr string, others []string) {
-	g.w.trace("%s crashes", g.w.at[addr].id)
-	g.w.at[addr].crash()
+	g.w.at[addr].kill()
 	g.part(append(others, addr)...)
 	g.w.after(100*time.Millisecond, func() { g.start(addr) })
 }
@@ -463,8 +461,7 @@ func (g *gathering) replaceOne() {
 	if n.paused || n.joined() || g.needed(n) {
 		return
 	}
-	g.w.trace("%s crashes", n.id)
-	n.crash()
+	n.kill()
 	g.w.after(between(g.w.nodesRand, 0, 2*time.Second), func() { g.start(n.addr) })
 }
 

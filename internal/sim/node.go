@@ -465,6 +465,12 @@ func (n *node) crash() {
 	}
 }
 
+// kill is crash, and the trace says so.
+func (n *node) kill() {
+	n.w.trace("%s crashes", n.id)
+	n.crash()
+}
+
 // tags are those under way, in order.
 func (n *node) tags() (tags []uint64) {
 	for tag := range n.waiting {

@@ -40,8 +40,7 @@ func (o *orphan) prepares(filler string, post func()) {
 	if o.began == "" {
 		o.began = filler
 		o.w.after(0, func() {
-			o.w.trace("%s crashes", filler)
-			o.w.byID[filler].crash()
+			o.w.byID[filler].kill()
 			o.w.after(2*time.Millisecond, func() { o.w.isolate(o.owner, false) })
 		})
 	}
@@ -54,8 +53,7 @@ func (o *orphan) prepares(filler string, post func()) {
 // again. Everybody else has heard them, and waits for it to go on; but not for ever.
 func (w *world) besiege() {
 	dead := w.someone()
-	w.trace("%s crashes", dead.id)
-	dead.crash()
+	dead.kill()
 	w.adversary = func(m *consensus.Message, post func()) {
 		post()
 		if m.Kind != consensus.Prepare || m.Owner != dead.id || w.sick != nil && m.From != w.sick.id {

@@ -92,7 +92,6 @@ func (o *overheard) watch() {
 	}
 	o.over = true
 	for _, n := range []*node{o.w.byID[o.upstream], o.leaves} {
-		o.w.trace("%s crashes", n.id)
-		n.crash()
+		n.kill()
 	}
 }

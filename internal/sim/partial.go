@@ -24,7 +24,7 @@ func (w *world) isolate(id string, cut bool) {
 
 // shuffled are the voters, in any order.
 func (w *world) shuffled() []*node {
-	nodes := slices.DeleteFunc(w.alive(), func(n *node) bool { return !n.writable() })
+	nodes := onlyVoters(w.alive())
 	w.nodesRand.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
 	return nodes
 }

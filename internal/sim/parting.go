@@ -54,7 +54,6 @@ func (p *parting) watch() {
 		p.w.after(tickEvery, p.watch)
 		return
 	}
-	p.w.trace("%s crashes", p.witness.id)
 	p.over = true
-	p.witness.crash()
+	p.witness.kill()
 }

@@ -289,6 +289,11 @@ func (w *world) alive() []*node {
 	return alive
 }
 
+// onlyVoters are those of nodes that take writes.
+func onlyVoters(nodes []*node) []*node {
+	return slices.DeleteFunc(nodes, func(n *node) bool { return !n.writable() })
+}
+
 // healthy are the nodes that clients ask.
 func (w *world) healthy() []*node {
 	return slices.DeleteFunc(w.alive(), func(n *node) bool { return n == w.sick })
