@@ -24,6 +24,6 @@
 // Where to read: message.go names what is said, and admit.go who may say it; slot.go, acceptor.go and
 // learner.go are Paxos proper, and bundle.go makes one answer of many; proposer.go, skip.go and lead.go are an
 // owner's turn; status.go tells who is silent, and fill.go and stall.go what happens then; log.go, repair.go
-// and follow.go bring back whoever missed something; membership.go moves the voters, and escape.go leaves them
-// behind.
+// and follow.go bring back whoever missed something, and snapshot.go whoever missed more; membership.go moves
+// the voters, and escape.go leaves them behind; engine.go ties all this together.
 package consensus
