@@ -102,17 +102,9 @@ type member struct {
 }
 
 var (
-	slotGlob = mustGlob(calDir + "*")
-	addrGlob = mustGlob(nodeDirs + "*/" + addrFile)
+	slotGlob = store.MustParseGlob(calDir + "*")
+	addrGlob = store.MustParseGlob(nodeDirs + "*/" + addrFile)
 )
-
-func mustGlob(pattern string) *store.Glob {
-	g, err := store.ParseGlob(pattern)
-	if err != nil {
-		panic("peer: " + err.Error())
-	}
-	return g
-}
 
 // isApplied reports whether path may be the applied file of a node.
 func isApplied(path string) bool {

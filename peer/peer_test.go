@@ -65,9 +65,7 @@ func setting(path, body string) store.Mutation {
 
 func dump(t *testing.T, s *store.Snapshot) (files []string) {
 	t.Helper()
-	all, err := store.ParseGlob("/**")
-	assert.Equal(t, nil, err)
-	for e := range s.All(all) {
+	for e := range s.All(store.MustParseGlob("/**")) {
 		files = append(files, fmt.Sprintf("%d %s %s", e.Rev, e.Path, e.Body))
 	}
 	return files
@@ -312,10 +310,8 @@ func TestCloseAnswersEverything(t *testing.T) {
 			}
 		})
 	}
-	x, err := store.ParseGlob("/x")
-	assert.Equal(t, nil, err)
 	busy := make(chan struct{})
-	_, err = n.Store().Wait(x, 1000, func(store.Event, error) { close(busy) })
+	_, err := n.Store().Wait(store.MustParseGlob("/x"), 1000, func(store.Event, error) { close(busy) })
 	assert.Equal(t, nil, err)
 	<-busy
 	assert.Equal(t, nil, n.Close())

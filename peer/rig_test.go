@@ -150,7 +150,7 @@ func (r *rig) dump() (s string) {
 	for _, id := range r.order {
 		c := r.cores[id]
 		s += fmt.Sprintf("%s: writable %v, rev %d\n", id, c.Writable(), c.Store().Snapshot().Rev())
-		for e := range c.Store().Snapshot().All(mustGlob("/ctl/**")) {
+		for e := range c.Store().Snapshot().All(store.MustParseGlob("/ctl/**")) {
 			s += fmt.Sprintf("   %d %s %q\n", e.Rev, e.Path, e.Body)
 		}
 	}

@@ -39,10 +39,7 @@ func (e *entry) checkFile(path string, newest int64) error {
 	if e.rev < 1 || e.rev > newest {
 		return fmt.Errorf("%s: of rev %d", path, e.rev)
 	}
-	if err := CheckPath(path); err != nil {
-		return err
-	}
-	return nil
+	return CheckPath(path)
 }
 
 func (n *node) height() int {

@@ -42,6 +42,16 @@ func ParseGlob(pattern string) (*Glob, error) {
 	}, nil
 }
 
+// MustParseGlob is ParseGlob for a pattern that is part of a program: it panics
+// if that is no glob.
+func MustParseGlob(pattern string) *Glob {
+	g, err := ParseGlob(pattern)
+	if err != nil {
+		panic(fmt.Sprintf("store: %q: %v", pattern, err))
+	}
+	return g
+}
+
 // atMostTwoStars returns wild without the stars that follow two others.
 func atMostTwoStars(wild string) string {
 	for strings.Contains(wild, "***") {

@@ -18,6 +18,11 @@ func mustGlob(tb testing.TB, pattern string) *Glob {
 	return g
 }
 
+func TestMustParseGlob(t *testing.T) {
+	assert.Equal(t, "/a/*", MustParseGlob("/a/*").String())
+	assert.Panic(t, `store: "/[a]": bad glob: byte 1 is '['`, func() { MustParseGlob("/[a]") })
+}
+
 func TestParseGlob(t *testing.T) {
 	for _, pattern := range append(goodPaths, "/*", "/**", "/a?", "/?", "/a/**/b*", "/***", "/x**y/z") {
 		assert.Equal(t, pattern, mustGlob(t, pattern).String())

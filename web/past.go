@@ -10,23 +10,15 @@ import (
 
 // past reads what the store retains, and waits for what comes: the only place
 // of this package that does.
-type past struct {
-	*store.Store
-	all *store.Glob // matches every file
-}
+type past struct{ *store.Store }
 
-func newPast(s *store.Store) past {
-	all, err := store.ParseGlob("/**")
-	if err != nil {
-		panic("web: broken: the glob of everything is bad: " + err.Error())
-	}
-	return past{s, all}
-}
+// everything matches every file.
+var everything = store.MustParseGlob("/**")
 
 // event returns what happened at a rev that is applied already. The error is
 // store.ErrTooLate.
 func (p past) event(rev int64) (e store.Event, err error) {
-	_, err = p.Wait(p.all, rev, func(found store.Event, _ error) { e = found })
+	_, err = p.Wait(everything, rev, func(found store.Event, _ error) { e = found })
 	return e, err
 }
 

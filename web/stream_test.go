@@ -140,7 +140,7 @@ func TestFramesAddUpToTheTree(t *testing.T) {
 	names := []string{"a", "b", "c", ".", ".."}
 	for range 4 {
 		s := store.New(5000)
-		p := newPast(s)
+		p := past{s}
 		m := mirrorOf(t, emptyTree)
 		for range 12 {
 			size := []int{1, 3, 30, 600}[r.IntN(4)]
@@ -167,7 +167,7 @@ func TestFramesAddUpToTheTree(t *testing.T) {
 
 func TestFrameKinds(t *testing.T) {
 	tr := newTree(t, 5000)
-	p := newPast(tr.store)
+	p := past{tr.store}
 	tr.set("/a/b", "1")
 	f := p.frame(0, tr.store.Snapshot())
 	assert.Equal(t, 2, len(f.Rows))
@@ -185,7 +185,7 @@ func TestFrameKinds(t *testing.T) {
 	for range 9 {
 		short.set("/a", "x")
 	}
-	assert.T(t, newPast(short.store).frame(2, short.store.Snapshot()).All)
+	assert.T(t, past{short.store}.frame(2, short.store.Snapshot()).All)
 }
 
 func TestStreamTellsOfChanges(t *testing.T) {

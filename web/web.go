@@ -181,7 +181,7 @@ func New(c Config) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := newPast(c.Node.Store())
+	p := past{c.Node.Store()}
 	v := &View{
 		config:  c,
 		gate:    newGate(c),

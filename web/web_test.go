@@ -280,7 +280,7 @@ func TestOldRevs(t *testing.T) {
 
 func TestOldestRev(t *testing.T) {
 	tr := newTree(t, 7)
-	p := newPast(tr.store)
+	p := past{tr.store}
 	assert.Equal(t, int64(1), p.oldest())
 	for i := range 30 {
 		tr.set("/a", "x")

@@ -143,7 +143,7 @@ func anyVoter(s *store.Snapshot) bool {
 	return false
 }
 
-var slotGlob = glob(calDir + "*")
+var slotGlob = store.MustParseGlob(calDir + "*")
 
 // blameless reports whether process id is there to stay, and whether nothing has happened lately that might have kept it, for
 // as long as it takes to be evicted, from hearing others or being heard.

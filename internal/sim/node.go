@@ -219,15 +219,7 @@ func (n *node) writable() bool { return n.core != nil && n.core.Writable() }
 // tree is the newest version at n.
 func (n *node) tree() *store.Snapshot { return n.core.Store().Snapshot() }
 
-var everything = glob("/**")
-
-func glob(pattern string) *store.Glob {
-	g, err := store.ParseGlob(pattern)
-	if err != nil {
-		panic(err)
-	}
-	return g
-}
+var everything = store.MustParseGlob("/**")
 
 // observe lets the checker see each event that n applies.
 func (n *node) observe(rev int64) {

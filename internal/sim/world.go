@@ -231,7 +231,7 @@ func (w *world) beginMembers() {
 	}
 }
 
-var watched = []*store.Glob{everything, glob(keyDir + "**"), glob(keyDir + "0"), glob("/ctl/**"), glob("/ctl/cal/*")}
+var watched = []*store.Glob{everything, store.MustParseGlob(keyDir + "**"), store.MustParseGlob(keyDir + "0"), store.MustParseGlob("/ctl/**"), store.MustParseGlob("/ctl/cal/*")}
 
 // settleEvery is how often it is looked at whether a run is over.
 const settleEvery = 25 * time.Millisecond
