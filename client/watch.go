@@ -17,12 +17,12 @@ import (
 // away too long; or a *[ConnError] if no address answered for [Config.RetryFor].
 func (c *Client) Watch(ctx context.Context, glob string, rev int64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		for {
-			ev, err := c.Wait(ctx, glob, rev)
+		for next := rev; ; {
+			ev, err := c.Wait(ctx, glob, next)
 			if !yield(ev, err) || err != nil {
 				return
 			}
-			rev = ev.Rev + 1
+			next = ev.Rev + 1
 		}
 	}
 }

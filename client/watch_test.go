@@ -250,3 +250,27 @@ func TestWatchEndsWhenNobodyHasTheHistory(t *testing.T) {
 		assert.Equal(t, []string{"a:1", "b:1"}, n.dialled())
 	})
 }
+
+// Like a listing, a watch that is ranged over again begins again.
+func TestWatchBeginsAgainAtItsRev(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) {
+			p.hello(10)
+			for r := p.next(); r != nil; r = p.next() {
+				p.send(r, event(r.GetRev(), "/a", ""))
+			}
+		})
+		watch := n.client("a:1").Watch(t.Context(), "/**", 5)
+		for range 2 {
+			var revs []int64
+			for ev, err := range watch {
+				assert.Equal(t, nil, err)
+				if revs = append(revs, ev.Rev); len(revs) == 2 {
+					break
+				}
+			}
+			assert.Equal(t, []int64{5, 6}, revs)
+		}
+	})
+}
