@@ -109,7 +109,7 @@ func (c *Client) failuresAfter(s *search) int {
 
 // find tries all addresses, round after round, for RetryFor.
 func (c *Client) find(s *search) {
-	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.RetryFor)
+	ctx, cancel := context.WithTimeoutCause(c.ctx, c.cfg.RetryFor, errDialTimeout)
 	defer cancel()
 	for {
 		if !sleep(ctx, c.backoff()) {
@@ -129,8 +129,17 @@ func (c *Client) find(s *search) {
 		}
 	}
 	if s.err == nil {
-		s.err = fmt.Errorf("no server found within %v: %w", c.cfg.RetryFor, ctx.Err())
+		s.err = fmt.Errorf("no server found within %v: %w", c.cfg.RetryFor, s.reason(ctx))
 	}
+}
+
+// reason says why a search of which not even one round was made was begun, or
+// else why it ended.
+func (s *search) reason(ctx context.Context) error {
+	if s.old != nil {
+		return s.old.err
+	}
+	return context.Cause(ctx)
 }
 
 // publish lets everybody use what the search has found.

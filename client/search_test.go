@@ -576,3 +576,52 @@ func TestNameThatCannotBeResolved(t *testing.T) {
 	_, err := client.DialConfig(t.Context(), cfg)
 	assert.Equal(t, "nowhere:8046: lookup nowhere: no such host", err.Error())
 }
+
+// When it is the client that gives up, nobody must take that for the end of a
+// context of theirs.
+func TestSearchThatGivesUpIsNoContextsDeadline(t *testing.T) {
+	for name, cfg := range map[string]client.Config{
+		"while it dials":      {DialTimeout: time.Hour},
+		"before it has begun": {MinBackoff: time.Minute, MaxBackoff: time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNetwork(t)
+				n.serve("a:1", func(p *remote) { p.hello(1) })
+				dial, dials := n.dialer(), 0
+				cfg.Addrs = []string{"a:1"}
+				cfg.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+					if dials++; dials == 1 {
+						return dial(ctx, network, addr)
+					}
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}
+				c, err := client.DialConfig(t.Context(), cfg)
+				assert.Equal(t, nil, err)
+				defer c.Close()
+				_, err = c.Self(t.Context())
+				assert.Equal(t, false, errors.Is(err, context.DeadlineExceeded), err)
+				var lost *client.ConnError
+				assert.Equal(t, true, errors.As(err, &lost), err)
+			})
+		})
+	}
+}
+
+// A request may need a search at the moment at which it is too late for one.
+func TestSearchWithNoTimeAtAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) { p.hello(1) })
+		cfg := n.config("a:1")
+		cfg.RetryFor = 1
+		c, err := client.DialConfig(t.Context(), cfg)
+		assert.Equal(t, nil, err)
+		defer c.Close()
+		for range 3 {
+			_, err = c.Self(t.Context())
+			assert.T(t, err != nil && !errors.Is(err, context.DeadlineExceeded), err)
+		}
+	})
+}
