@@ -34,6 +34,9 @@
 //     guard from 0 on passes when the file is missing, so a Set that was
 //     applied and then undone by a Del would bring the file back.
 //
+// A server that finds no majority for a write answers that it was not written,
+// or that it cannot know, which is ErrUnknownOutcome as well.
+//
 // After ErrUnknownOutcome the write may have been applied, may never be, or
 // may be applied a little later, by a server that still holds it. Read the
 // file, and write again with the rev read as the guard. A body that names

@@ -30,8 +30,9 @@ var (
 	// ErrClosed: the client was closed.
 	ErrClosed = errors.New("client is closed")
 
-	// ErrUnknownOutcome: a write was sent and its answer did not come, so it
-	// may or may not have been applied, or may yet be. The error wraps the
+	// ErrUnknownOutcome: a write was sent and its answer did not come, or was
+	// that the server itself does not know, having found no majority in time:
+	// so it may or may not have been applied, or may yet be. The error wraps the
 	// reason too: a context's error, a *[ConnError], or an *[Error].
 	ErrUnknownOutcome = errors.New("the write may or may not have been applied")
 
@@ -76,7 +77,8 @@ const (
 // its number if it has none.
 func (c Code) String() string { return wire.Response_Err(c).String() }
 
-// Error is an error answer of a server: it got the request and did not do it.
+// Error is an error answer of a server: it got the request and did not do it,
+// or if it is [ErrUnknownOutcome] does not know.
 // (A Set or Del that failed with RevMismatch, IsDir or NotDir has used up a
 // rev all the same, in which /ctl/err was set.)
 type Error struct {
@@ -136,6 +138,8 @@ func (e *Error) otherSentinel() error {
 		return ErrCancelled
 	case strings.HasPrefix(e.Detail, wire.DetailBadGlob):
 		return ErrBadGlob
+	case strings.HasPrefix(e.Detail, wire.DetailUnknown):
+		return ErrUnknownOutcome
 	}
 	return nil
 }

@@ -445,3 +445,28 @@ func TestTooManyAbandonedRequests(t *testing.T) {
 		assert.Equal(t, "b", id)
 	})
 }
+
+// The server may lose its majority while a write is under way, and says so. That
+// is as good as a lost connection.
+func TestServerThatDoesNotKnowTheOutcome(t *testing.T) {
+	for _, v := range []struct {
+		detail  string
+		unknown bool
+	}{
+		{"outcome unknown: no majority of the voters answered in time, the write may still happen", true},
+		{"not written: no majority of the voters answered in time", false},
+	} {
+		for verb, call := range map[wire.Request_Verb]func(context.Context, *client.Client) error{
+			wire.Request_SET: set(5),
+			wire.Request_DEL: del(5),
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNetwork(t)
+				n.serve("a:1", answering(verb, refusal(wire.Response_OTHER, v.detail)))
+				err := call(t.Context(), n.client("a:1", "b:1"))
+				assert.Equal(t, v.unknown, errors.Is(err, client.ErrUnknownOutcome), v.detail)
+				assert.Equal(t, "OTHER: "+v.detail, err.Error())
+			})
+		}
+	}
+}

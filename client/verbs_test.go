@@ -173,6 +173,7 @@ func TestErrors(t *testing.T) {
 		{wire.Response_OTHER, "permission denied", client.ErrPermission, "OTHER: permission denied"},
 		{wire.Response_OTHER, "cancelled", client.ErrCancelled, "OTHER: cancelled"},
 		{wire.Response_OTHER, "invalid glob pattern: /[", client.ErrBadGlob, "OTHER: invalid glob pattern: /["},
+		{wire.Response_OTHER, "outcome unknown: why", client.ErrUnknownOutcome, "OTHER: outcome unknown: why"},
 		{wire.Response_OTHER, "what ever", nil, "OTHER: what ever"},
 		{wire.Response_TAG_IN_USE, "", nil, "TAG_IN_USE"},
 		{wire.Response_Err(0), "", nil, "0"},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ha/doozerd/consensus"
+	"github.com/ha/doozerd/internal/wire"
 	"github.com/ha/doozerd/store"
 )
 
@@ -23,7 +24,7 @@ var (
 	ErrOutcomeUnknown = errors.New("outcome unknown")
 
 	// errOverdue is that because no majority of the voters answered in time.
-	errOverdue error = timeoutError("outcome unknown: no majority of the voters answered in time, the write may still happen")
+	errOverdue error = timeoutError(wire.DetailUnknown + "no majority of the voters answered in time, the write may still happen")
 )
 
 // A timeoutError is how the server knows that a client is to be told.

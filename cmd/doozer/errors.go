@@ -132,6 +132,8 @@ var plain = strings.NewReplacer(
 func fixedLine(err error) string {
 	var answer *client.Error
 	switch {
+	case errors.As(err, &answer) && errors.Is(answer, client.ErrUnknownOutcome):
+		return answer.Error()
 	case errors.Is(err, client.ErrUnknownOutcome):
 		return ""
 	case errors.As(err, &answer):
@@ -145,14 +147,14 @@ func fixedLine(err error) string {
 // hint says what may be done about err, "" if that is plain.
 func hint(e env, err error) string {
 	switch {
+	case fixedLine(err) != "" && !e.terminal:
+		return ""
 	case errors.Is(err, client.ErrUnknownOutcome):
 		return "See with get or stat what has become of it."
-	case fixedLine(err) == "":
-		return connectionHint(err)
-	case e.terminal:
+	case fixedLine(err) != "":
 		return fixedHint(err)
 	}
-	return ""
+	return connectionHint(err)
 }
 
 // fixedHint is the hint for what has a fixed line.

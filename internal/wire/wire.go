@@ -47,6 +47,10 @@ const (
 
 	// DetailBadGlob is followed by the pattern exactly as it was sent.
 	DetailBadGlob = "invalid glob pattern: "
+
+	// DetailUnknown is followed by why the server does not know whether what
+	// it was asked to write was, or will be, written.
+	DetailUnknown = "outcome unknown: "
 )
 
 // Paths that no file can have, by which a client speaks to the node itself: a
