@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/bmizerany/assert"
 
@@ -122,5 +123,32 @@ func TestListingOfAnUnreachableCluster(t *testing.T) {
 			}
 			assert.Equal(t, []string{"a:1: connection refused"}, errs)
 		}
+	})
+}
+
+// A listing that is broken off leaves nothing that anybody waits for: not even
+// whoever leaves the server.
+func TestListingThatIsBrokenOffIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) {
+			p.hello(10)
+			for r := p.next(); r != nil; r = p.next() {
+				switch {
+				case r.GetVerb() == wire.Request_SET:
+					p.send(r, refusal(wire.Response_READONLY, ""))
+				case r.GetOffset() == 0:
+					p.send(r, entry(r, 100, 0))
+				}
+			}
+		})
+		n.serve("b:1", answering(wire.Request_SET, &wire.Response{Rev: ptr[int64](11)}))
+		c := n.client("a:1", "b:1")
+		for range c.Walk(t.Context(), "/**", 5) {
+			break
+		}
+		begun := time.Now()
+		assert.Equal(t, nil, set(client.Clobber)(t.Context(), c))
+		assert.Equal(t, time.Duration(0), time.Since(begun))
 	})
 }

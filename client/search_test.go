@@ -625,3 +625,52 @@ func TestSearchWithNoTimeAtAll(t *testing.T) {
 		}
 	})
 }
+
+// Of the secrets that were accepted the newest are remembered.
+func TestSecretsRememberedAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most, given = 8, 20
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) {
+			p.hello(1)
+			for range given {
+				p.send(p.want(wire.Request_ACCESS), &wire.Response{})
+			}
+			p.want(wire.Request_SELF)
+		})
+		n.serve("b:1", func(p *remote) {
+			for i := range most {
+				r := p.want(wire.Request_ACCESS)
+				if string(r.Value) != fmt.Sprint(given-most+i) {
+					p.fatalf("secret %q in place %d", r.Value, i)
+				}
+				defer p.send(r, &wire.Response{})
+			}
+			defer p.hello(1)
+		})
+		c := n.client("a:1", "b:1")
+		for i := range given {
+			assert.Equal(t, nil, c.Access(t.Context(), fmt.Sprint(i)))
+		}
+		_, err := c.Self(t.Context())
+		assert.T(t, err != nil) // b hangs up after its greeting
+	})
+}
+
+// A refusal says nothing of the rev that was asked for.
+func TestRevOfARefusedReadIsNotSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) {
+			p.hello(10)
+			p.send(p.want(wire.Request_GET), refusal(wire.Response_OTHER, "permission denied"))
+			p.want(wire.Request_SELF)
+		})
+		n.serve("b:1", answering(wire.Request_SELF, &wire.Response{}))
+		c := n.client("a:1", "b:1")
+		_, _, err := c.Get(t.Context(), "/a", 1000)
+		assert.T(t, errors.Is(err, client.ErrPermission))
+		_, err = c.Self(t.Context())
+		assert.Equal(t, nil, err)
+	})
+}
