@@ -29,6 +29,7 @@ func (usageError) Is(target error) bool { return target == errUsage }
 const (
 	defaultListen  = "127.0.0.1:" + wire.DefaultPort
 	defaultWebPort = "8000"
+	defaultWeb     = "127.0.0.1:" + defaultWebPort
 )
 
 // options is what the command line and the environment say.

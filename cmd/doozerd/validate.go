@@ -31,7 +31,7 @@ func (o *options) checkListen() error {
 	if o.listen == "" {
 		return errors.New("-l: a listen address is required, such as " + defaultListen)
 	}
-	host, _, err := splitAddr("-l", o.listen)
+	host, _, err := splitAddr("-l", o.listen, defaultListen)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (o *options) checkWeb() error {
 	if _, err := strconv.ParseBool(o.web); err == nil {
 		return nil
 	}
-	_, _, err := splitAddr("-w", o.web)
+	_, _, err := splitAddr("-w", o.web, defaultWeb+", or false for no WebView")
 	return err
 }
 
@@ -109,14 +109,15 @@ func (o *options) checkSecrets() error {
 	return nil
 }
 
-// splitAddr splits host:port as the flag gives it. The port must be a number.
-func splitAddr(flag, addr string) (host, port string, err error) {
+// splitAddr splits host:port as the flag gives it; such says what it may be instead.
+// The port must be a number.
+func splitAddr(flag, addr, such string) (host, port string, err error) {
 	host, port, err = net.SplitHostPort(addr)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return "", "", fmt.Errorf("%s %s: malformed address: give host:port, such as %s", flag, addr, defaultListen)
+		return "", "", fmt.Errorf("%s %s: malformed address: give host:port, such as %s", flag, addr, such)
 	}
 	return host, port, nil
 }
