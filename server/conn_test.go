@@ -673,6 +673,12 @@ func TestFramesAreWrittenWhole(t *testing.T) {
 	}
 }
 
+// A slowMajority is an error of a node that found no majority in time.
+type slowMajority string
+
+func (e slowMajority) Error() string { return string(e) }
+func (slowMajority) Timeout() bool   { return true }
+
 func TestNodeErrors(t *testing.T) {
 	readOnly := fmt.Errorf("demoted: %w", ErrReadOnly)
 	for _, r := range []*wire.Request{
@@ -681,6 +687,8 @@ func TestNodeErrors(t *testing.T) {
 		rig := newRig(t)
 		rig.node.failure = readOnly
 		rig.dial().roundTrip(r, fails(wire.Response_READONLY), "decided so")
+		rig.node.failure = fmt.Errorf("%w", slowMajority("no majority"))
+		rig.dial().roundTrip(r, failsOther("no majority"), "took too long")
 		rig.node.failure = errors.New("outcome unknown")
 		client := rig.dial()
 		client.send(req(REV), r)
