@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bmizerany/assert"
 	"github.com/ha/doozerd/internal/e2e/raw"
@@ -61,6 +62,75 @@ func testLimits(t *testing.T) {
 	t.Run("waiting on ten connections", func(t *testing.T) { testManyWaits(t, 10, 1000) })
 	t.Run("beyond what may wait ✱", testTooManyWaits)
 	t.Run("values as fast as they come", testLargeValues)
+	t.Run("as the flags say", testLimitFlags)
+}
+
+// testLimitFlags holds the flags that set limits to doing so.
+func testLimitFlags(t *testing.T) {
+	t.Run("-max-value", func(t *testing.T) {
+		c := dial(t, start(t, "-max-value", "10").Addr)
+		assert.Equal(t, "rev=9", call(t, c, "SET path=/a rev=0 value=10*x"))
+		assert.Equal(t, nil, raw.Match(`err=OTHER detail~"the limit is 10 bytes"`, call(t, c, "SET path=/b rev=0 value=11*x")))
+	})
+	t.Run("-max-waits", func(t *testing.T) {
+		c := dial(t, start(t, "-max-waits", "2").Addr)
+		assert.Equal(t, nil, c.Send(waits(2)...))
+		assert.Equal(t, nil, raw.Match(`err=OTHER detail~"the limit is 2"`, call(t, c, "WAIT path=/w rev=9")))
+	})
+	t.Run("-max-conns", func(t *testing.T) {
+		n := start(t, "-max-conns", "2")
+		for range 2 {
+			assert.Equal(t, "rev=8", call(t, dial(t, n.Addr), "REV"))
+		}
+		_, err := dial(t, n.Addr).Callf("REV")
+		assert.T(t, err != nil, "a third connection is served")
+	})
+	t.Run("-max-unread", testUnreadFlag)
+	t.Run("-send-timeout", testSendTimeoutFlag)
+}
+
+// testUnreadFlag leaves more unread than the flag allows, and the kernels hold
+// for it, but less than is allowed without the flag.
+func testUnreadFlag(t *testing.T) {
+	const values = 30
+	n := start(t, "-max-unread", fmt.Sprint(4<<20))
+	lazy, busy := dial(t, n.Addr), dial(t, n.Addr)
+	for i := range values {
+		assert.Equal(t, nil, lazy.Send(fmt.Sprintf("tag=%d WAIT path=/v/%d rev=9", i, i)))
+	}
+	assert.Equal(t, nil, lazy.Send("tag=99 REV"))
+	assert.Equal(t, "tag=99 rev=8", receive(t, lazy))
+	for i := range values {
+		assert.Equal(t, int64(0), ask(t, busy, "SET path=/v/%d rev=0 value=1000000*v", i).Err)
+	}
+	for got := 0; ; got++ {
+		assert.T(t, got < values, "all that was left unread was kept")
+		if _, err := lazy.RecvAnswer(); err != nil {
+			break
+		}
+	}
+}
+
+// defaultSendTimeout is how long a client may take nothing if no flag says otherwise.
+const defaultSendTimeout = 10 * time.Second
+
+// testSendTimeoutFlag takes nothing, and sends until it cannot.
+func testSendTimeoutFlag(t *testing.T) {
+	n := start(t, "-send-timeout", "0.1")
+	c := dial(t, n.Addr)
+	assert.Equal(t, "rev=9", call(t, c, "SET path=/a rev=0 value=1000000*v"))
+	begun := time.Now()
+	assert.Equal(t, nil, c.SetWriteDeadline(begun.Add(Patience)))
+	for c.Send("GET path=/a") == nil {
+	}
+	assert.T(t, time.Since(begun) < defaultSendTimeout, "as long as without the flag")
+}
+
+func receive(t *testing.T, c *raw.Conn) string {
+	t.Helper()
+	got, err := c.Recv()
+	assert.Equal(t, nil, err)
+	return got
 }
 
 func testPathLimit(t *testing.T) {
