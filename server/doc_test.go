@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bmizerany/assert"
 )
@@ -63,6 +64,8 @@ func TestProtocolDocumentLimits(t *testing.T) {
 		fmt.Sprintf("writes under way on one connection | %s |", thousands(DefaultMaxWrites)),
 		fmt.Sprintf("| connections | %s |", thousands(DefaultMaxConns)),
 		fmt.Sprintf("answers that are not read | %d MiB |", pauseUnread>>20),
+		fmt.Sprintf("a client whose machine is gone without a word | %.0f seconds |",
+			(keepAlive.Idle + time.Duration(keepAlive.Count)*keepAlive.Interval).Seconds()),
 		fmt.Sprintf("%d MiB, or nothing at all is taken for %.0f seconds", DefaultMaxUnread>>20, DefaultWriteTimeout.Seconds()),
 	} {
 		assert.T(t, strings.Contains(string(text), want), want)
