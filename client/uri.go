@@ -97,7 +97,7 @@ func (c *Client) namesOf(ctx context.Context, name string) ([]string, error) {
 	}
 	for ev, err := range c.Walk(ctx, "/ctl/ns/"+name+"/*", Now) {
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("DzNS: %w", err)
 		}
 		if addr, err := withPort(string(ev.Body)); err == nil {
 			addrs = append(addrs, addr)

@@ -2,11 +2,14 @@ package client_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"github.com/bmizerany/assert"
 
 	"github.com/ha/doozerd/client"
+	"github.com/ha/doozerd/internal/wire"
 )
 
 func TestParseURI(t *testing.T) {
@@ -56,4 +59,43 @@ func TestInvalidURIs(t *testing.T) {
 		assert.Equal(t, true, errors.Is(err, client.ErrInvalidURI))
 		assert.Equal(t, want, err.Error())
 	}
+}
+
+// What the DzNS refuses is told from what the cluster does; and of those that it
+// lists no more are tried than a client takes.
+func TestDzNSThatAnswers(t *testing.T) {
+	const listed = client.MaxAddrs + 50
+	for _, v := range []struct {
+		answer func(*wire.Request) *wire.Response
+		want   string
+		tried  int
+	}{
+		{func(*wire.Request) *wire.Response { return refusal(wire.Response_OTHER, "permission denied") },
+			"DzNS: OTHER: permission denied", 0},
+		{func(r *wire.Request) *wire.Response { return addressAt(r, listed) }, "", client.MaxAddrs},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNetwork(t)
+			n.serve("dzns:1", func(p *remote) {
+				p.hello(10)
+				p.hello(10)
+				for r := p.next(); r != nil; r = p.next() {
+					p.send(r, v.answer(r))
+				}
+			})
+			_, err := client.DialURI(t.Context(), "doozer:?cn=app", "doozer:?ca=dzns:1", n.config())
+			if v.want != "" {
+				assert.Equal(t, v.want, err.Error())
+			}
+			assert.Equal(t, 1+v.tried, len(n.dialled()))
+		})
+	}
+}
+
+// addressAt answers a WALK through so many files, each of which holds an address.
+func addressAt(r *wire.Request, files int32) *wire.Response {
+	if r.GetOffset() >= files {
+		return refusal(wire.Response_RANGE, "")
+	}
+	return event(5, "/ctl/ns/app/x", fmt.Sprintf("host-%d:1", r.GetOffset()))
 }
