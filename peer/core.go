@@ -35,6 +35,7 @@ type Core struct {
 	proposals proposals
 	requests  map[string]request // changes of /ctl under way, by path
 	pulsing   bool               // the last pulse is under way
+	unsure    bool               // one before it may have happened
 	pulseAt   time.Duration
 	dutyAt    time.Duration
 	founding  *Founding // until it is done

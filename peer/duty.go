@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -326,8 +327,9 @@ func (c *Core) pulse() {
 	c.pulsing = true
 	m := store.Mutation{Op: store.Set, Path: path, Guard: rev, Body: appliedBody(now.Rev())}
 	c.enter(proposal{mutation: m.Append(nil), done: func(e store.Event, err error) {
-		c.pulsing = false
-		if err == nil && e.Err != nil {
+		unsure := c.unsure
+		c.pulsing, c.unsure = false, err != nil && (unsure || errors.Is(err, ErrOutcomeUnknown))
+		if err == nil && e.Err != nil && !unsure {
 			c.log.Warn("somebody else writes this node's applied file", "path", path, "err", e.Err)
 		}
 	}})

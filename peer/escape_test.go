@@ -1,6 +1,9 @@
 package peer
 
 import (
+	"bytes"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,4 +66,25 @@ func TestVotersAfterAnEscape(t *testing.T) {
 	r.run(time.Second)
 	assert.Equal(t, []string{"C", "E"}, c.engine.Voters())
 	assert.Equal(t, []string{"C", "E"}, r.cores["Y"].engine.Voters())
+}
+
+// Of pulses that wait for a majority the first one may have happened after all, and then one that follows it fails: nobody else wrote.
+func TestPulsesThatWaitedBlameNobody(t *testing.T) {
+	ends := []func(r *rig){
+		func(r *rig) { r.cores["C"].Escape("SECOND") },
+		func(r *rig) { clear(r.cut) },
+	}
+	for k, end := range append(ends, ends...) {
+		r := founded(t, 3, 3)
+		r.run(3 * time.Second)
+		var log bytes.Buffer
+		r.cores["C"].log = slog.New(slog.NewTextHandler(&log, nil))
+		r.cut["A"], r.cut["B"] = true, true
+		r.run(time.Duration(9+6*(k/2)) * time.Second) // longer than a write waits, once and twice
+		end(r)
+		r.run(5 * time.Second)
+		assert.T(t, !strings.Contains(log.String(), "somebody else"), log.String())
+		assert.Equal(t, nil, r.set("C", appliedPath("C"), "1"))
+		r.until("C's pulse has come again", 5*time.Second, func() bool { return r.file("C", appliedPath("C")) != "1" })
+	}
 }
