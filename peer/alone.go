@@ -15,7 +15,11 @@ func (c *Core) foundAlone() error {
 		}
 	}
 	rev := c.store.Snapshot().Rev()
-	return c.make(file{appliedPath(c.config.ID), string(appliedBody(rev))})
+	if err := c.make(file{appliedPath(c.config.ID), string(appliedBody(rev))}); err != nil {
+		return err
+	}
+	c.tellFounded(c.engine.Voters())
+	return nil
 }
 
 // make sets a file that must be missing and waits for it to be applied.

@@ -161,7 +161,7 @@ func (c *Core) keepFounded(v *view) {
 	if v.tree.Rev() > 0 {
 		c.founding = nil
 		c.changes++
-		c.log.Info("cluster founded", "cluster", c.cluster, "voters", v.voters)
+		c.tellFounded(v.voters)
 		return
 	}
 	if _, ok := c.requests[namePath]; ok || c.now < time.Duration(slices.Index(v.voters, c.config.ID))*foundAfter*c.config.FillDelay {
@@ -170,6 +170,10 @@ func (c *Core) keepFounded(v *view) {
 	for _, f := range c.firstFiles(v.voters) {
 		c.request(f.create())
 	}
+}
+
+func (c *Core) tellFounded(voters []string) {
+	c.log.Info("cluster founded", "cluster", c.cluster, "voters", voters)
 }
 
 // foundAfter is how long each voter waits for the one before it to found the cluster, in fill delays.

@@ -1,12 +1,14 @@
 package peer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -464,4 +466,15 @@ func TestLoopTellsTheTimeBeforeEachTurn(t *testing.T) {
 			assert.Equal(t, time.Since(n.start), <-told)
 		}
 	})
+}
+
+// Whoever was started alone by mistake, or has won the founding by a DzNS, says so.
+func TestFoundingAloneIsLogged(t *testing.T) {
+	r := newRig(t)
+	var log bytes.Buffer
+	config := r.config("A", "10.0.0.1:1")
+	config.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	_, err := Found(config, Founding{Cluster: "CLUSTER", Voters: []Voter{{"A", "10.0.0.1:1"}}})
+	assert.Equal(t, nil, err)
+	assert.Equal(t, 1, strings.Count(log.String(), `msg="cluster founded" cluster=CLUSTER voters=[A]`), log.String())
 }
