@@ -48,6 +48,7 @@ type Core struct {
 	met       map[string]string // id, by address that was dialled; "" is nobody
 	strand    strand
 	lost      bool                     // the majority, as was told last
+	turnBy    time.Duration            // until then one of the voters that stand since lately need not be heard
 	gone      map[string]time.Duration // when the link of those was closed by its kernel who were not heard since
 
 	out     Output // being gathered
@@ -310,6 +311,7 @@ func (c *Core) voters() []string {
 	before := c.roster.voters
 	c.roster = rosterOf(c.store.Snapshot())
 	c.dutyAt = c.now
+	c.turn()
 	switch {
 	case before == nil || slices.Equal(before, c.roster.voters):
 	case len(c.roster.voters) == 0:

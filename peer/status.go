@@ -62,9 +62,9 @@ func (c *Core) Status() *Status {
 	return s
 }
 
-// everybody returns the ids of members and voters, sorted.
+// everybody returns the ids of members and voters, and of this node, which may not be registered yet; sorted.
 func (c *Core) everybody() []string {
-	ids := slices.Clone(c.engine.Voters())
+	ids := append(slices.Clone(c.engine.Voters()), c.config.ID)
 	for _, m := range c.roster.members {
 		ids = append(ids, m.id)
 	}
@@ -86,6 +86,8 @@ func (c *Core) memberStatus(tree *store.Snapshot, id string, known map[string]co
 	}
 	m.Rev, _ = strconv.ParseInt(bodyOf(tree, appliedPath(id)), 10, 64) // 0 if somebody else wrote it
 	if m.Self {
+		// What the tree does not tell yet, we know.
+		m.Addr, m.Hostname, m.Version = c.config.Addr, c.config.Hostname, c.config.Version
 		m.Rev, m.Known, m.Applied = tree.Rev(), true, c.engine.LastApplied()
 		return m
 	}
@@ -169,7 +171,14 @@ func (c *Core) Majority() bool {
 const turningFor = 2
 
 // hearsVoter reports whether another voter was heard lately. It may have a majority, whatever it says of that.
-func (c *Core) hearsVoter() bool { return len(c.heard()) > 0 }
+func (c *Core) hearsVoter() bool { return len(c.heard()) > 0 || c.now < c.turnBy }
+
+// turn is called before other voters stand: the one that an observer hears may be none of them.
+func (c *Core) turn() {
+	if len(c.heard()) > 0 {
+		c.turnBy = c.now + c.silentFor()
+	}
+}
 
 // heard returns the other voters that were heard lately.
 func (c *Core) heard() (ids []string) {

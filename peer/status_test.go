@@ -102,6 +102,37 @@ func TestDemotedVoterCriesNotAtOnce(t *testing.T) {
 	assert.T(t, !c.Writable())
 }
 
+// An observer that listened to a voter which has no slot any more, as in every upgrade, turns to another one and has heard a majority until then.
+func TestObserverOfADemotedVoterCriesNotAtOnce(t *testing.T) {
+	r := observed(t, 3, rigTimeout)
+	r.run(5 * time.Second)
+	d := r.cores["D"]
+	up := d.engine.Upstream()
+	by := map[string]string{"A": "B", "B": "C", "C": "A"}[up]
+	assert.Equal(t, nil, r.write(by, store.Mutation{Op: store.Del, Path: slotPath(int(up[0] - 'A')), Guard: store.Clobber}))
+	r.each(5*time.Second, func() { assert.T(t, d.Majority()) })
+	assert.T(t, !r.cores[up].Writable())
+}
+
+// Nobody can register a process that joins when the majority is lost. It is in its own table all the same.
+func TestStatusHasTheNodeItselfWhereItIsNotRegistered(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.run(time.Second)
+	r.kill("A")
+	r.kill("B")
+	r.join("D", "10.0.0.14:1", "C")
+	r.run(5 * time.Second)
+	assert.T(t, !isRegistered(r.cores["D"].Store().Snapshot(), "D"))
+	m := r.memberOf("D", "D")
+	assert.T(t, m.Self && m.Known && !m.Voter)
+	assert.Equal(t, r.cores["D"].Store().Snapshot().Rev(), m.Rev)
+	assert.Equal(t, "10.0.0.14:1", m.Addr)
+	assert.Equal(t, "1.0", m.Version)
+	for _, other := range r.cores["C"].Status().Members {
+		assert.NotEqual(t, "D", other.ID)
+	}
+}
+
 // silenceOf returns what the node at says of the silence of the observer D, if it says something.
 func silenceOf(r *rig, at string) string {
 	said := r.cores[at].Status().Trouble
