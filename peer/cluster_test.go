@@ -87,6 +87,24 @@ func acceptPeers(l net.Listener, n interface{ ServePeer(net.Conn, []byte) }) {
 	}
 }
 
+// Who asks for a first snapshot and gets none, since the members cannot reach it at its address, says so.
+func TestJoinerThatGetsNothingSaysSo(t *testing.T) {
+	t.Parallel()
+	listeners, addrs := listen(t, 2)
+	first := startAt(t, listeners[0], nil, io.Discard)
+	listeners[1].Close()
+	log := &lookout{text: `level=WARN msg="a member that was asked for the data sends none: can it reach this node at its -l?" addr=` + addrs[1] +
+		" members=[" + first.ID() + "]", seen: make(chan struct{})}
+	n, err := Start(Config{Addr: addrs[1], Attach: addrs[:1], Secret: "secret", Logger: slog.New(slog.NewTextHandler(log, nil))})
+	assert.Equal(t, nil, err)
+	defer n.Close()
+	select {
+	case <-log.seen:
+	case <-time.After(4 * joinPatience):
+		t.Fatal("it does not say so")
+	}
+}
+
 func TestNodesFoundAClusterOnRealSockets(t *testing.T) {
 	nodes := startCluster(t, 3)
 	e := do(t, nodes[1], setting("/x", "1"))

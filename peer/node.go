@@ -28,7 +28,8 @@ type Node struct {
 	again func() error // enters the stage in which a cluster is looked for
 	mail  *mail
 	start time.Time
-	busy  int // turns in which more is expected than what they were woken for
+	unfed bool // it was told that members send us nothing
+	busy  int  // turns in which more is expected than what they were woken for
 
 	events   chan event
 	orders   chan func()

@@ -51,6 +51,7 @@ func (s *running) tick(now time.Duration) {
 		s.node.status.Store(s.core.Status())
 	}
 	if s.core.engine == nil && (s.astray || now-s.fetched > joinPatience) {
+		s.tellUnfed()
 		s.node.speak(Unfounded)
 		s.node.enter(s.node.again())
 	}
@@ -59,6 +60,15 @@ func (s *running) tick(now time.Duration) {
 // joinPatience is how long the first member that was found may take for each part of a first snapshot. Then the cluster is
 // looked for anew.
 const joinPatience = 10 * time.Second
+
+// tellUnfed says, once, why this node may go on looking for ever: a link that it has dialled brings it nothing.
+func (s *running) tellUnfed() {
+	if s.astray || s.node.unfed {
+		return
+	}
+	s.node.unfed = true
+	s.node.log.Warn("a member that was asked for the data sends none: can it reach this node at its -l?", "addr", s.core.config.Addr, "members", s.core.vias)
+}
 
 // statusEvery is how often the status that others read is made.
 const statusEvery = 250 * time.Millisecond
