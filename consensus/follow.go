@@ -107,9 +107,9 @@ func (e *Engine) unfollow(id string) uint64 {
 // follows reports whether we rule no instance of our window, and so listen to one voter only.
 func (e *Engine) follows() bool { return !e.rules }
 
-// Upstream returns the voter that an observer listens to, or "": there is none yet, or we are a voter.
+// Upstream returns the voter that an observer listens to, or "": there is none yet, or we are a voter, or linger and listen to all.
 func (e *Engine) Upstream() string {
-	if !e.follows() {
+	if !e.follows() || e.lingers {
 		return ""
 	}
 	return e.upstream

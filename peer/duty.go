@@ -113,7 +113,7 @@ func (c *Core) sendForward() {
 	c.forward = nil
 }
 
-// sponsor returns the voter to propose for us: the one that we follow or, while we still rule an instance, the one heard last.
+// sponsor returns the voter to propose for us: the one that we follow or, while we still rule an instance or are about to leave, the one heard last.
 func (c *Core) sponsor() string {
 	if id := c.engine.Upstream(); id != "" {
 		return id

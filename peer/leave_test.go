@@ -117,3 +117,14 @@ func TestWhoDoesNotKnowWhatBecameOfItsRegistrationDoesNotLeave(t *testing.T) {
 	r.until("X has left", 5*time.Second, x.Left)
 	assert.Equal(t, []string{"A", "B"}, r.cores["A"].roster.voters)
 }
+
+// Who leaves asks all voters how far they are, and so whoever lives to take it off the list: not the one that it listened to, which may be dead.
+func TestObserverLeavesThoughItsVoterIsDead(t *testing.T) {
+	r := observed(t, 3, time.Minute)
+	r.run(5 * time.Second)
+	d := r.cores["D"]
+	r.kill(d.engine.Upstream())
+	d.Leave()
+	r.until("D has left", 2*time.Second, d.Left)
+	assert.T(t, !isRegistered(r.cores[r.voters()[0]].Store().Snapshot(), "D"))
+}
