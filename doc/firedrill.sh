@@ -144,7 +144,7 @@ eventually() {
 	local rev until=$((SECONDS + patience))
 	while rev=$(doozer rev); ! "$@"; do
 		[ $SECONDS -lt $until ] || { echo "never: $*" >&2; return 1; }
-		doozer -t 5s -r $((rev + 1)) wait '/ctl/**' >/dev/null || true
+		doozer -t 5s -r $((rev + 1)) wait '/ctl/**' >/dev/null || sleep 0.2 # nobody answers
 	done
 }
 
