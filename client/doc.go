@@ -56,11 +56,13 @@
 // # Never the past again
 //
 // A new server may be behind the one that was lost. Before it is asked
-// anything it must have applied the newest rev this client was told of (by
-// Rev, Set, an event, or a read), so a later read never shows an older state.
-// A server that does not catch up within [Config.DialTimeout] is passed over
-// ([ErrBehind]). Del is answered without a rev: whoever must see its effect
-// after a failure calls Rev after it.
+// anything it must have applied the newest rev this client was told of, so a
+// later read never shows an older state. Sets, events and files name their revs;
+// for what does not, which is a Nop, and of reads of the present that nothing is
+// there, a directory, or an entry of a listing, the client asks the server for
+// its rev before it returns. A server that does not catch up within
+// [Config.DialTimeout] is passed over ([ErrBehind]). Del is answered without a
+// rev: whoever must see its effect after a failure calls Rev after it.
 //
 // This package prints and logs nothing, and has no state but that of its
 // clients: [Client.Close] ends every goroutine that a client started.

@@ -41,6 +41,9 @@ func (c *Client) begin(ctx context.Context, r *wire.Request) (*exchange, error) 
 func (c *Client) finish(ctx context.Context, x *exchange) (*wire.Response, error) {
 	for {
 		resp, err := x.await(ctx)
+		if err == nil && x.untold(resp) {
+			err = x.askRev(ctx)
+		}
 		if err == nil && !c.moveOn(x, resp) {
 			return x.accept(resp)
 		}
@@ -84,6 +87,40 @@ func (x *exchange) accept(resp *wire.Response) (*wire.Response, error) {
 		return nil, x.explain(err)
 	}
 	return resp, nil
+}
+
+// untold reports whether resp shows how things are now at the server, or that all
+// before a NOP is applied there, without naming a rev that is as new. The next
+// server must not be asked before it has applied as much.
+func (x *exchange) untold(resp *wire.Response) bool {
+	switch verb := x.req.GetVerb(); {
+	case verb == wire.Request_NOP:
+		return resp.ErrCode == nil
+	case !isRead(x.req) || x.req.Rev != nil:
+		return false
+	case resp.ErrCode != nil:
+		return showsTree(resp.GetErrCode())
+	default: // of a listing, one entry says nothing of those that are gone
+		return resp.GetRev() <= 0 || verb == wire.Request_WALK
+	}
+}
+
+// showsTree reports whether an error says what is in the tree.
+func showsTree(code wire.Response_Err) bool {
+	switch code {
+	case wire.Response_ISDIR, wire.Response_NOTDIR, wire.Response_NOENT, wire.Response_RANGE:
+		return true
+	}
+	return false
+}
+
+// askRev lets the server tell its rev, on the connection on which x was answered.
+func (x *exchange) askRev(ctx context.Context) error {
+	cl, err := x.call.cn.start(plain(wire.Request_REV), false)
+	if err == nil {
+		_, err = cl.wait(ctx)
+	}
+	return err
 }
 
 // explain says that the outcome is unknown if it is.

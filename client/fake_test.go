@@ -102,6 +102,8 @@ type remote struct {
 	t  *testing.T
 	nc net.Conn
 	r  *wire.Reader
+
+	rev int64 // told last
 }
 
 // next returns the next request, or nil when the client has hung up.
@@ -142,14 +144,24 @@ func (p *remote) send(r *wire.Request, a *wire.Response) {
 
 func (p *remote) raw(b []byte) { _, _ = p.nc.Write(b) }
 
-// hello answers the first requests of a connection.
+// hello answers the first requests of a connection, or whoever asks for the rev later.
 func (p *remote) hello(rev int64) {
+	p.rev = rev
 	p.send(p.want(wire.Request_REV), &wire.Response{Rev: &rev})
 }
 
 // rest answers nothing more and waits for the client to hang up.
 func (p *remote) rest() {
 	for p.next() != nil {
+	}
+}
+
+// stay answers nothing more but what the rev is, until the client hangs up.
+func (p *remote) stay() {
+	for r := p.next(); r != nil; r = p.next() {
+		if r.GetVerb() == wire.Request_REV {
+			p.send(r, &wire.Response{Rev: &p.rev})
+		}
 	}
 }
 

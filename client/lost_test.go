@@ -29,7 +29,7 @@ func answering(verb wire.Request_Verb, a *wire.Response) func(*remote) {
 	return func(p *remote) {
 		p.hello(10)
 		p.send(p.want(verb), a)
-		p.rest()
+		p.stay()
 	}
 }
 

@@ -411,6 +411,78 @@ func TestAllServersAreBehind(t *testing.T) {
 	})
 }
 
+// What was seen without being told a rev binds the next server, too: the client has asked for one.
+func TestWhatWasSeenOfWhatHasNoRev(t *testing.T) {
+	path, name := "/a", "x"
+	for what, v := range map[string]struct {
+		verb   wire.Request_Verb
+		answer *wire.Response
+		call   func(context.Context, *client.Client)
+	}{
+		"no file": {wire.Request_GET, file(client.Missing, ""), func(ctx context.Context, c *client.Client) {
+			_, _, _ = c.Get(ctx, path, client.Now)
+		}},
+		"no file any more": {wire.Request_GET, refusal(wire.Response_ISDIR, ""), func(ctx context.Context, c *client.Client) {
+			_, _, _ = c.Get(ctx, path, client.Now)
+		}},
+		"a directory": {wire.Request_STAT, &wire.Response{Rev: ptr(client.Dir), Len: ptr[int32](1)}, func(ctx context.Context, c *client.Client) {
+			_, _, _ = c.Stat(ctx, path, client.Now)
+		}},
+		"an entry": {wire.Request_GETDIR, &wire.Response{Path: &name}, func(ctx context.Context, c *client.Client) {
+			_, _ = c.GetdirAt(ctx, path, 0, client.Now)
+		}},
+		"the first file": {wire.Request_WALK, event(5, path, ""), func(ctx context.Context, c *client.Client) {
+			_, _ = c.WalkAt(ctx, "/**", 0, client.Now)
+		}},
+		"all before a barrier": {wire.Request_NOP, &wire.Response{}, func(ctx context.Context, c *client.Client) {
+			_ = c.Nop(ctx)
+		}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNetwork(t)
+				n.serve("a:1", func(p *remote) {
+					p.hello(10)
+					p.send(p.want(v.verb), v.answer)
+					p.hello(20)
+					p.want(wire.Request_SELF)
+				})
+				n.serve("b:1", func(p *remote) {
+					p.hello(10)
+					r := p.want(wire.Request_STAT)
+					if r.GetRev() != 20 {
+						p.fatalf("waits for %v", r)
+					}
+					p.send(r, refusal(wire.Response_TOO_LATE, ""))
+					p.send(p.want(wire.Request_SELF), &wire.Response{Value: []byte("b")})
+					p.rest()
+				})
+				c := n.client("a:1", "b:1")
+				v.call(t.Context(), c)
+				id, err := c.Self(t.Context())
+				assert.Equal(t, nil, err)
+				assert.Equal(t, "b", id)
+			})
+		})
+	}
+}
+
+// If nobody can say any more as of which rev something was seen, it is asked for anew.
+func TestWhatWasSeenAtAServerThatIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) {
+			p.hello(10)
+			p.send(p.want(wire.Request_GET), file(client.Missing, ""))
+			p.want(wire.Request_REV)
+		})
+		n.serve("b:1", answering(wire.Request_GET, file(9, "b")))
+		body, _, err := n.client("a:1", "b:1").Get(t.Context(), "/a", client.Now)
+		assert.Equal(t, nil, err)
+		assert.Equal(t, "b", string(body))
+	})
+}
+
 // What was learned from each kind of answer binds the next server.
 func TestWhatWasSeen(t *testing.T) {
 	for name, v := range map[string]struct {

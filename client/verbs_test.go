@@ -129,7 +129,7 @@ func TestVerbs(t *testing.T) {
 					if r.Tag = nil; !proto.Equal(v.want, r) {
 						t.Errorf("sent %v, want %v", r, v.want)
 					}
-					p.rest()
+					p.stay()
 				})
 				assert.Equal(t, v.result, v.call(t.Context(), n.client("a:1")))
 			})
@@ -185,7 +185,7 @@ func TestErrors(t *testing.T) {
 				n.serve("a:1", func(p *remote) {
 					p.hello(1)
 					p.send(p.want(wire.Request_GET), refusal(v.code, v.detail))
-					p.rest()
+					p.stay()
 				})
 				_, _, err := n.client("a:1").Get(t.Context(), "/a", client.Now)
 				assert.Equal(t, v.text, err.Error())
