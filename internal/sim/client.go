@@ -13,8 +13,8 @@ import (
 // clientTimeout is a client's patience with one node; after it the outcome is unknown and it turns to another.
 const clientTimeout = 2 * time.Second
 
-// client does one operation after the other, as a program would that has one connection at a time. In most runs it sends again what package client
-// sends again.
+// client does one operation after the other, as a program would that has one connection at a time. In most runs it does as package client: it
+// sends again what that sends again, and asks a node that it turns to for nothing before that has applied what it was told of.
 type client struct {
 	w      *world
 	number int
@@ -24,6 +24,8 @@ type client struct {
 	busy   bool
 	known  map[string]file // what it last read or wrote
 	seen   int64           // the newest rev read at home
+	told   int64           // the newest rev that an answer told of, anywhere
+	floor  int64           // the rev that made the newest of all that it saw: nothing that it reads may be from before
 }
 
 // next does an operation, while there is load.
@@ -34,7 +36,7 @@ func (c *client) next() {
 	if c.home == nil || c.home.dead || c.home == c.w.sick || c.in != c.home.in {
 		c.move()
 	}
-	if c.home == nil || !c.home.joined() {
+	if !c.connected() {
 		c.home = nil
 		c.w.after(100*time.Millisecond, c.next)
 		return
@@ -67,8 +69,21 @@ func (c *client) move() {
 	c.seen = 0
 	if c.home != nil && c.in != c.home.in { // a cluster that goes on after an escape has revs of its own
 		c.in = c.home.in
+		c.told, c.floor = 0, 0
 		clear(c.known)
 	}
+}
+
+// connected reports whether c has a node to ask.
+func (c *client) connected() bool {
+	if c.home == nil || !c.home.joined() {
+		return false
+	}
+	behind := c.w.plan.repeats && c.home.tree().Rev() < c.told
+	if behind {
+		c.w.trace("client %d has seen rev %d, and is not served by %v", c.number, c.told, c.home)
+	}
+	return !behind
 }
 
 // someHome returns a node that a client finds, or nil.
@@ -97,6 +112,7 @@ func (c *client) write(kind store.Op, path string, guard int64) {
 		case !r.outcome.ok:
 			delete(c.known, path)
 		case kind == store.Set:
+			c.tells(r.outcome.rev)
 			c.learn(path, file{o.mark, r.outcome.rev})
 		default:
 			c.learn(path, file{})
@@ -121,7 +137,8 @@ const largeShare = 8
 func (c *client) readBehindBarrier(path string) {
 	r := &record{client: c.number, read: true, op: op{path: path}}
 	c.start(r, func(done func(answer)) { r.node.barrier(done) }, func(answer) {
-		r.seen = fileAt(r.node.tree(), path)
+		c.told = max(c.told, r.node.tree().Rev()) // it asks for that
+		r.seen = c.sees(r.node, path)
 		c.learn(path, r.seen)
 	})
 }
@@ -129,15 +146,35 @@ func (c *client) readBehindBarrier(path string) {
 // read is a GET alone: it may be behind, but never goes back.
 func (c *client) read(path string) {
 	c.looks()
-	c.learn(path, fileAt(c.home.tree(), path))
+	c.learn(path, c.sees(c.home, path))
 	c.pause()
 }
 
-// walk reads everything at one rev.
+// walk reads everything at one rev, which it asks for first.
 func (c *client) walk() {
 	c.looks()
+	c.tells(c.home.tree().Rev())
 	c.w.check.walked(c.home, c.home.tree())
 	c.pause()
+}
+
+// tells takes in a rev that an answer told of.
+func (c *client) tells(rev int64) {
+	c.told, c.floor = max(c.told, rev), max(c.floor, rev)
+}
+
+// sees reads the file at path from n. It must not be as it was before what c had seen, wherever that was.
+func (c *client) sees(n *node, path string) file {
+	rev, f := n.tree().Rev(), fileAt(n.tree(), path)
+	made := n.in.madeBy(path, rev)
+	if c.w.plan.repeats && n.in.madeBy(path, max(rev, c.floor)) != made {
+		c.w.fail("client %d read %s at %s as of rev %d, and had seen what happened at rev %d", c.number, path, n.id, rev, c.floor)
+	}
+	c.floor = max(c.floor, made)
+	if c.told = max(c.told, f.rev); f.rev == store.Missing {
+		c.told = max(c.told, rev) // it asks for that
+	}
+	return f
 }
 
 func (c *client) looks() {
@@ -213,7 +250,7 @@ func (c *client) again(q *request, a answer) {
 	switch {
 	case c.w.now-q.called > lastCopy || !q.read && c.home != nil && c.home.in != q.in:
 		c.end(q, a)
-	case c.home == nil || !c.home.joined():
+	case !c.connected():
 		c.w.after(100*time.Millisecond, func() { c.again(q, a) })
 	default:
 		c.ask(q)

@@ -19,6 +19,7 @@ type history struct {
 	events   []agreed // that of rev r is events[r-1]
 	revs     map[string]int64
 	dels     map[string][]int64       // revs of deletes, by path
+	made     map[string][]int64       // revs of sets and deletes, by path
 	slots    map[string]string        // ids, by slot
 	seats    map[string]seat          // by id
 	addrs    map[string]string        // of registered processes, by id
@@ -49,7 +50,7 @@ type walk struct {
 const keyDir = "/k/"
 
 func newHistory(cluster string) *history {
-	return &history{cluster: cluster, revs: map[string]int64{}, dels: map[string][]int64{}, slots: map[string]string{}, seats: map[string]seat{}, addrs: map[string]string{}, listed: map[string]time.Duration{}}
+	return &history{cluster: cluster, revs: map[string]int64{}, dels: map[string][]int64{}, made: map[string][]int64{}, slots: map[string]string{}, seats: map[string]seat{}, addrs: map[string]string{}, listed: map[string]time.Duration{}}
 }
 
 // forked returns the history of a cluster that goes on from rev of h.
@@ -68,6 +69,7 @@ func (h *history) note(e store.Event, at time.Duration) (before int64) {
 	switch {
 	case e.Err != nil:
 	case strings.HasPrefix(e.Path, keyDir):
+		h.made[e.Path] = append(h.made[e.Path], e.Rev)
 		if e.Op == store.Del {
 			h.dels[e.Path] = append(h.dels[e.Path], e.Rev)
 			return 0
@@ -158,6 +160,19 @@ func (m model) equal(s *store.Snapshot) bool {
 		}
 	}
 	return true
+}
+
+// madeBy returns the rev that made the file at path, which clients keep, what it is as of rev: that of a set or of a delete, or 0.
+func (h *history) madeBy(path string, rev int64) int64 {
+	made := h.made[path]
+	k, found := slices.BinarySearch(made, rev)
+	if found {
+		return rev
+	}
+	if k == 0 {
+		return 0
+	}
+	return made[k-1]
 }
 
 // checkWalks: whatever somebody read at one rev is what the events up to there made.

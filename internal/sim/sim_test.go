@@ -61,7 +61,7 @@ var mustHappen = []string{
 	"partition %v | %v", "one way cut %v → %v", "link cut %v %v", "%s paused", "%s slow by %v", "%s's clock jumps, rate %v",
 	"%s crashes", "%s sees %s's link closed", "surge of %v", "%s starts at %s and attaches to %s", "%s meets %s at %s",
 	"%s is asked to leave", "%s exits", "operator at %s: %v", "%s starts at %s, of %v", "%s founds %+v", "%s joins %s by %s",
-	"a majority is lost", "%v escapes: it is %s now", "%s hears only %s", "%s starts, and says it is at %s, where %s is",
+	"client %d has seen rev %d, and is not served by %v", "a majority is lost", "%v escapes: it is %s now", "%s hears only %s", "%s starts, and says it is at %s, where %s is",
 	"writes", "guards that pass", "guards that fail", "reads behind a barrier", "unknown outcomes", "refused writes",
 	"reads sent again", "deletes sent again",
 	"events seen by watchers", "watchers too late", "whole versions read", "damaged frames", "large values", "lost batches", "fills that met another",
