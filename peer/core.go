@@ -130,6 +130,15 @@ func newCore(config Config, cluster string) (*Core, error) {
 	}, nil
 }
 
+// Check returns an error that names the first broken invariant that it finds in the agreement; nil if all is well. It looks at the whole window: it is
+// for tests.
+func (c *Core) Check() error {
+	if c.engine == nil {
+		return nil
+	}
+	return c.engine.Check()
+}
+
 // begin makes the engine, which goes on from start.
 func (c *Core) begin(start consensus.Snapshot) (err error) {
 	tuning := c.config.Engine

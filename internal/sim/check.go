@@ -248,9 +248,17 @@ func (c *checker) equal(w *world) {
 			continue
 		}
 		c.walked(n, n.tree())
+		c.sound(n)
 		if err := n.core.Store().Check(); err != nil {
 			w.fail("%s: %v", n.id, err)
 		}
+	}
+}
+
+// sound: what must always be true of an engine is.
+func (c *checker) sound(n *node) {
+	if err := n.core.Check(); err != nil {
+		c.w.fail("%s: %v", n.id, err)
 	}
 }
 

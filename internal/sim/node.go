@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	tickEvery = 20 * time.Millisecond  // how often a node's loop turns that is no member yet
-	leastTick = time.Millisecond       // how soon a timer fires at best
-	dialEvery = 250 * time.Millisecond // how often it looks who is at the addresses it knows
+	tickEvery     = 20 * time.Millisecond  // how often a node's loop turns that is no member yet
+	leastTick     = time.Millisecond       // how soon a timer fires at best
+	turnsPerCheck = 200                    // how many turns a member's loop takes until it is looked at whether its engine is sound: that takes a while
+	dialEvery     = 250 * time.Millisecond // how often it looks who is at the addresses it knows
 )
 
 // node is one process: what production runs, and the loop around it.
@@ -37,6 +38,7 @@ type node struct {
 	born     time.Duration
 	ran      time.Duration // since when it has a core
 
+	turns     int // of its loop, as a member
 	dead      bool
 	paused    bool              // the loop stands; what arrives waits
 	inbox     []func()          // what arrived while paused
@@ -197,6 +199,9 @@ func (n *node) turn(input func()) {
 	input()
 	n.flush()
 	n.noteAbandoned()
+	if n.turns++; n.turns%turnsPerCheck == 0 {
+		n.w.check.sound(n)
+	}
 	n.wake(max(leastTick, time.Duration(float64(n.core.NextTick())/n.rate)))
 }
 
