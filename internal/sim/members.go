@@ -75,11 +75,12 @@ func (h *history) gives(id string, now time.Duration) bool {
 }
 
 // hasty reports whether the voter id is evicted sooner than it could be silent for so long. One that asks for a second slot, since it hears
-// nothing, or is given another soon after it lost one, was one already.
+// nothing, or is given another soon after it lost one, was one already; and so was one of the first, whom the first slots name.
 func (c *checker) hasty(h *history, id string) bool {
 	s := h.seats[id]
 	wasVoter := s.lost > 0 && s.taken-s.lost < c.w.plan.timeout
-	return s.taken > c.w.now-c.w.plan.timeout/2 && !wasVoter && c.w.stays(id) && c.w.byID[id].ran < s.taken
+	first := len(h.events) > 0 && s.taken == h.events[0].at
+	return s.taken > c.w.now-c.w.plan.timeout/2 && !wasVoter && !first && c.w.stays(id) && c.w.byID[id].ran < s.taken
 }
 
 // asked holds what a member asks of others to the rules of who takes a slot: not while it is leaving, nor before the voters
