@@ -70,17 +70,24 @@ func (c *Core) remaining(v *view) (n int) {
 	return n
 }
 
-// othersGone reports whether the processes of all other voters have ended. Those that are merely silent may be cut off from us, and
-// have nobody but us to find out from what was decided.
+// othersGone reports whether nobody is left to hand over to: the processes of all other voters have ended, and of those that voted with us, and do no
+// more, as well, unless they have applied all that we had a part in. Those that are merely silent may be cut off from us, and have nobody but us to
+// find out from what was decided.
 func (c *Core) othersGone(v *view) bool {
-	return !slices.ContainsFunc(v.voters, func(id string) bool { return id != c.config.ID && !(c.hasEnded(v, id) && c.isQuiet(id)) })
+	for p := range c.engine.Peers() {
+		knows := p.Applied >= c.leaving.until && !slices.Contains(v.voters, p.ID)
+		if p.Voter && !knows && !(c.isQuiet(p.ID) && c.hasEnded(v, p.ID)) {
+			return false
+		}
+	}
+	return true
 }
 
-// hasEnded reports whether nobody, or another process, was found at the address of id. A link that was closed shows less: that may have been
-// done for a process that was cut off.
+// hasEnded reports whether nobody, or another process, was found at the address of id, or it is no member any more. A link that was closed shows less:
+// that may have been done for a process that was cut off.
 func (c *Core) hasEnded(v *view, id string) bool {
 	found, dialled := c.met[bodyOf(v.tree, nodePath(id, addrFile))]
-	return dialled && found != id
+	return dialled && found != id || !isRegistered(v.tree, id)
 }
 
 // isGone reports whether the kernel of id's host has closed its link.

@@ -52,6 +52,27 @@ func TestLeavingVoterThatIsCutOffStays(t *testing.T) {
 	r.until("A may go", 5*time.Second, r.cores["A"].Left)
 }
 
+// Who is no voter any more either may have nobody else to find out from what was decided when it was one.
+func TestLeavingVoterStaysForWhoVotedWithIt(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.run(time.Second)
+	a, b := r.cores["A"], r.cores["B"]
+	for _, id := range []string{"A", "B"} {
+		slot, _ := a.roster.slotOf(id)
+		r.cores["C"].Propose(store.Mutation{Op: store.Set, Path: slot.path, Guard: slot.rev}.Append(nil), func(store.Event, error) {})
+	}
+	r.cut["B"] = true
+	r.until("A and B are no voters", time.Second, func() bool { return slices.Equal(a.engine.Voters(), []string{"C"}) })
+	r.kill("C")
+	a.Leave()
+	r.run(3 * time.Second)
+	assert.T(t, !a.Left())
+	assert.Equal(t, []string{"A", "B", "C"}, b.engine.Voters())
+	r.cut["B"] = false
+	r.until("A has left", 5*time.Second, a.Left)
+	assert.Equal(t, []string{"C"}, b.engine.Voters())
+}
+
 // A registration that is still under way would make a voter again of whoever left its name in a slot.
 func TestWhoLeavesLeavesNoNameInASlot(t *testing.T) {
 	r := founded(t, 3, 3)
