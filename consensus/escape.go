@@ -50,3 +50,6 @@ func (e *Engine) namesFormer(i uint64, voters []string) bool {
 	e.escaped = 0
 	return false
 }
+
+// Escaping reports whether Escape was called, and Applied has not named this engine alone since, beyond the instances that it closed.
+func (e *Engine) Escaping() bool { return e.escaped != 0 }

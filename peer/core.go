@@ -310,9 +310,13 @@ func (c *Core) apply(d consensus.Decision) {
 	}
 }
 
-// voters returns the voters as of the batch just applied; nil if they are those before.
+// voters returns the voters as of the batch just applied; nil if they are those before. After an escape the engine is told anew.
 func (c *Core) voters() []string {
-	if !c.stale {
+	switch {
+	case c.stale:
+	case c.escaping:
+		return c.roster.voters
+	default:
 		return nil
 	}
 	c.stale = false

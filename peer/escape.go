@@ -15,12 +15,13 @@ func (c *Core) Escape(cluster string) {
 	c.dutyAt = c.now
 }
 
-// keepEscaped takes the slots of all others, in one batch, and deletes their registrations.
+// keepEscaped takes the slots of all others, in one batch, and deletes their registrations. It is over when the engine has been told that we are alone,
+// which the slots may have said before.
 func (c *Core) keepEscaped(v *view) {
 	if !c.escaping {
 		return
 	}
-	if len(v.roster.voters) == 1 && v.roster.voters[0] == c.config.ID {
+	if !c.engine.Escaping() {
 		c.escaping = false
 		return
 	}

@@ -3,6 +3,7 @@ package peer
 import (
 	"bytes"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,4 +88,24 @@ func TestPulsesThatWaitedBlameNobody(t *testing.T) {
 		assert.Equal(t, nil, r.set("C", appliedPath("C"), "1"))
 		r.until("C's pulse has come again", 5*time.Second, func() bool { return r.file("C", appliedPath("C")) != "1" })
 	}
+}
+
+// A survivor that the slots name alone already, though others still vote in the window, has been told nothing new of its voters when it escapes.
+func TestWhoJoinsAfterAnEscapeHasTheSameVoters(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.run(time.Second)
+	a := r.cores["A"]
+	for _, id := range []string{"B", "C"} {
+		slot, _ := a.roster.slotOf(id)
+		a.Propose(store.Mutation{Op: store.Set, Path: slot.path, Guard: slot.rev}.Append(nil), func(store.Event, error) {})
+	}
+	r.until("the slots name A alone", time.Second, func() bool { return slices.Equal(a.roster.voters, []string{"A"}) })
+	r.kill("B")
+	r.kill("C")
+	a.Escape("escaped")
+	r.until("A has escaped", time.Second, func() bool { return !a.escaping })
+	assert.Equal(t, nil, r.set("A", slotPath(1), "B")) // by mistake, before B is unregistered
+	r.join("D", "10.0.0.4:1", "A")
+	r.until("D is a voter", 20*time.Second, r.areVoters("A", "D"))
+	r.check()
 }
