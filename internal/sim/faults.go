@@ -8,8 +8,11 @@ import (
 	"github.com/ha/doozerd/consensus"
 )
 
-// mishap lets one thing go wrong.
+// mishap lets one thing go wrong, unless all have left.
 func (w *world) mishap() {
+	if len(w.alive()) == 0 {
+		return
+	}
 	kinds := []func(){
 		w.partition, w.partition, w.cutOneWay, w.cutOneWay, w.cutLink, w.pauseOne, w.pauseOne, w.slowOne,
 		w.jumpClock, w.crashOne, w.crashOne, w.crashOne, w.crashSome,
