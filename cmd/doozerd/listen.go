@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // listen listens on the address that the flag gives.
@@ -92,15 +93,20 @@ func (o *options) addAuthorities(k keys) error {
 	return nil
 }
 
-// warnOfOtherHost warns of a certificate that is not for the host of -l. The node is not ended: others may know it by another
-// name, or not check it.
-func (d *daemon) warnOfOtherHost() {
+// warnOfCertificate warns of a certificate that is not for the host of -l, or not valid now. The node is not ended: others may know it
+// by another name, have another clock, or not look.
+func (d *daemon) warnOfCertificate() {
 	if d.keys.clients == nil {
 		return
 	}
-	if err := d.keys.clients.Certificates[0].Leaf.VerifyHostname(d.host()); err != nil {
+	cert := d.keys.clients.Certificates[0].Leaf
+	if err := cert.VerifyHostname(d.host()); err != nil {
 		d.log.Warn("the certificate is not for the host of -l, so clients and members may refuse this node: give one that is to -tlscert",
 			"tlscert", d.tlsCert, "cause", err)
+	}
+	if now := time.Now(); now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
+		d.log.Warn("the certificate is not valid now, so clients and members may refuse this node: give one that is to -tlscert, or set the clock",
+			"tlscert", d.tlsCert, "from", cert.NotBefore, "until", cert.NotAfter)
 	}
 }
 

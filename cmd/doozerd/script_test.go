@@ -52,6 +52,7 @@ func TestMain(m *testing.M) {
 //	signal-twice NAME           send TERM, and again when NAME says that it stops: it must end by that
 //	await NAME GLOB             wait until a file that matches is deleted at node NAME
 //	keys FILE FILE              write a certificate for 127.0.0.1 and its key
+//	old-keys FILE FILE          the same, of a certificate that has expired
 //	tree NAME [secret]          the files of node NAME and their bodies, on stdout
 //	tls-tree NAME CA [CERT KEY] the same over TLS, trusting the certificate in the file
 //	                            CA, showing that of the others
@@ -79,6 +80,7 @@ func TestScripts(t *testing.T) {
 			"appears":      command(appearsCommand, 2),
 			"signal-twice": command(signalTwiceCommand, 1),
 			"keys":         command(keysCommand, 2),
+			"old-keys":     command(oldKeysCommand, 2),
 			"tree":         command(treeCommand, 1),
 			"tls-tree":     command(tlsTreeCommand, 2),
 			"tls-refused":  command(tlsRefusedCommand, 2),
@@ -349,10 +351,18 @@ func appearsCommand(ts *testscript.TestScript, args []string) {
 }
 
 func keysCommand(ts *testscript.TestScript, args []string) {
+	writeKeys(ts, args, time.Now().Add(time.Hour))
+}
+
+func oldKeysCommand(ts *testscript.TestScript, args []string) {
+	writeKeys(ts, args, time.Now().Add(-time.Hour))
+}
+
+func writeKeys(ts *testscript.TestScript, args []string, until time.Time) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	ts.Check(err)
 	cert := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), NotAfter: until,
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, cert, cert, key.Public(), key)

@@ -34,7 +34,7 @@ type daemon struct {
 	lobby   lobby
 	web     *webServer
 
-	hostWarning sync.Once
+	certWarning sync.Once
 }
 
 // serve runs a node until ctx ends or it fails. If it was left alone while a cluster was being founded, another one begins
@@ -254,7 +254,7 @@ func (d *daemon) keepListed(node *peer.Node) (stop func()) {
 func (d *daemon) awaitJoined(ctx context.Context, node *peer.Node) error {
 	patience := time.AfterFunc(sayLookingAfter, func() {
 		d.log.Info("looking for the cluster", "addr", d.addr, "id", d.id, "cluster", d.cluster, "at", d.attach.String())
-		d.hostWarning.Do(d.warnOfOtherHost)
+		d.certWarning.Do(d.warnOfCertificate)
 	})
 	defer patience.Stop()
 	select {
@@ -323,7 +323,7 @@ func (d *daemon) sayServing() {
 	} else if asked != "" {
 		d.log.Warn("no WebView: its default address is in use; give another one with -w, or -w false", "addr", asked)
 	}
-	d.hostWarning.Do(d.warnOfOtherHost)
+	d.certWarning.Do(d.warnOfCertificate)
 	d.log.Info("serving",
 		"addr", d.addr, "web", url, "id", d.id, "cluster", d.cluster, "version", version.Version, "try", d.example())
 }
