@@ -61,8 +61,9 @@
 // for what does not, which is a Nop, and of reads of the present that nothing is
 // there, a directory, or an entry of a listing, the client asks the server for
 // its rev before it returns. A server that does not catch up within
-// [Config.DialTimeout] is passed over ([ErrBehind]). Del is answered without a
-// rev: whoever must see its effect after a failure calls Rev after it.
+// [Config.DialTimeout] is passed over ([ErrBehind]). A Del, and a Set that fails,
+// are answered without a rev: whoever must see at the next server what they have
+// shown calls Rev after them.
 //
 // This package prints and logs nothing, and has no state but that of its
 // clients: [Client.Close] ends every goroutine that a client started.
