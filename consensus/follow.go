@@ -12,7 +12,7 @@ type follower struct {
 	sent    time.Duration // its clock in its newest Status
 	at      time.Duration // our clock when that came
 	applied uint64        // by its newest Status
-	moved   time.Duration // our clock when applied last grew
+	moved   time.Duration // our clock when applied last grew, or it was sent something after it had all
 	next    uint64        // the instance to send next
 }
 
@@ -49,7 +49,7 @@ func (e *Engine) heardFollower(m *Message) {
 	case m.Applied > f.applied:
 		f.applied, f.moved = m.Applied, e.now
 		f.next = max(f.next, m.Applied+1)
-	case e.now-f.moved > e.patience(): // what we sent was lost
+	case m.Echo > f.moved && e.now-f.moved > e.patience(): // it has heard what we said later, so what we sent was lost
 		f.moved = e.now
 		f.next = f.applied + 1
 	}
@@ -80,6 +80,9 @@ func (e *Engine) feed(f *follower) bool {
 	batches, ok := e.log.from(f.next, int(min(MaxLogBatches, e.window.size-ahead)))
 	if !ok {
 		return false // it will ask, and be told to take a snapshot
+	}
+	if ahead == 0 {
+		f.moved = e.now
 	}
 	hi := f.next + uint64(len(batches))
 	e.send(Message{Kind: Log, To: f.id, Range: Range{f.next, hi}, Batches: batches, Applied: e.window.applied})

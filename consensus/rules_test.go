@@ -651,6 +651,27 @@ func TestFollowerGreetsOnceItIsFed(t *testing.T) {
 	assert.Equal(t, uint64(16), greetings[0].Applied)
 }
 
+// What a follower was sent may be on its way for longer than our patience with anybody. It was lost if the follower has heard what we said later, and does not
+// have it.
+func TestFollowerFarAwayIsFedOnce(t *testing.T) {
+	const ms = time.Millisecond
+	e := aloneWith(t, 100)
+	greets := func(now, echo time.Duration) (fed []Message) {
+		passes(e, e.now, now, Log)
+		e.Step(Message{Kind: Status, From: "d", To: "a", Sent: now, Echo: echo})
+		return said(e, Log)
+	}
+	greets(10*ms, 0)
+	decides(t, e, 1)
+	e.Tick(20 * ms)
+	assert.Equal(t, 1, len(said(e, Log)))
+	assert.Equal(t, 0, len(greets(300*ms, 10*ms)))
+	again := greets(600*ms, 300*ms)
+	assert.Equal(t, 1, len(again))
+	assert.Equal(t, one(1), again[0].Range)
+	assert.Equal(t, 0, len(greets(900*ms, 600*ms)))
+}
+
 // Who cannot hear an owner learns from the others that it suggested something, and that it waits for what is below.
 func TestSkipsWhenOthersTellOfASuggestion(t *testing.T) {
 	e := lone(t)

@@ -193,6 +193,12 @@ func (p *plan) becomeDrill(r *rand.Rand) {
 // kind names the network, and the drill if it is one.
 func (p *plan) kind() string { return strings.TrimSpace(p.latency + " " + p.drill) }
 
+// catchUpTime is how long whoever is behind by all that logs keep takes at most: it is sent a window in each round trip.
+func (p *plan) catchUpTime() time.Duration {
+	const roundTrip = 250 * time.Millisecond
+	return time.Duration(p.retain/p.window) * roundTrip
+}
+
 // delays returns the shortest and longest time a message usually takes on a new link.
 func (p *plan) delays(r *rand.Rand) (least, most time.Duration) {
 	ms := time.Millisecond

@@ -253,7 +253,7 @@ func (w *world) recover() {
 		w.after(settleEvery, look)
 	}
 	look()
-	w.run(w.loadEnd+recoveryTime, func() bool { return w.failed() || settled })
+	w.run(w.loadEnd+recoveryTime+w.plan.catchUpTime(), func() bool { return w.failed() || settled })
 	if !w.failed() && !settled {
 		w.fail("not settled %v after the faults stopped: %s", w.now-w.began-w.plan.faulty, w.check.unsettled(w))
 	}
