@@ -35,7 +35,7 @@ func (o *options) checkListen() error {
 	if err != nil {
 		return err
 	}
-	if isWildcard(host) {
+	if isWildcard(host) || isGroup(host) {
 		return fmt.Errorf("-l %s: the address is the node's name in the cluster: "+
 			"give the host that others reach it by, such as %s", o.listen, defaultListen)
 	}
@@ -126,4 +126,10 @@ func splitAddr(flag, addr, such string) (host, port string, err error) {
 func isWildcard(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "" || err == nil && ip.Unmap().IsUnspecified()
+}
+
+// isGroup reports whether host stands for many hosts, to which nobody can connect.
+func isGroup(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && (ip.Unmap().IsMulticast() || ip.Unmap() == netip.AddrFrom4([4]byte{255, 255, 255, 255}))
 }
