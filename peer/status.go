@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -87,7 +88,7 @@ func (c *Core) memberStatus(tree *store.Snapshot, id string, known map[string]co
 	m.Rev, _ = strconv.ParseInt(bodyOf(tree, appliedPath(id)), 10, 64) // 0 if somebody else wrote it
 	if m.Self {
 		// What the tree does not tell yet, we know.
-		m.Addr, m.Hostname, m.Version = c.config.Addr, c.config.Hostname, c.config.Version
+		m.Addr, m.Hostname, m.Version = cmp.Or(m.Addr, c.config.Addr), cmp.Or(m.Hostname, c.config.Hostname), cmp.Or(m.Version, c.config.Version)
 		m.Rev, m.Known, m.Applied = tree.Rev(), true, c.engine.LastApplied()
 		return m
 	}
