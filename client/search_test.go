@@ -411,6 +411,34 @@ func TestAllServersAreBehind(t *testing.T) {
 	})
 }
 
+// bindsTheNext lets a client make a call, to which its server answers and is then
+// lost. The next server must be known to have rev 20 before it is asked anything.
+func bindsTheNext(t *testing.T, answers func(*remote), call func(*testing.T, *client.Client)) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) {
+			p.hello(10)
+			answers(p)
+			p.want(wire.Request_SELF)
+		})
+		n.serve("b:1", func(p *remote) {
+			p.hello(10)
+			r := p.want(wire.Request_STAT)
+			if r.GetRev() != 20 {
+				p.fatalf("waits for %v", r)
+			}
+			p.send(r, refusal(wire.Response_TOO_LATE, "")) // it is beyond it by far
+			p.send(p.want(wire.Request_SELF), &wire.Response{Value: []byte("b")})
+			p.rest()
+		})
+		c := n.client("a:1", "b:1")
+		call(t, c)
+		id, err := c.Self(t.Context())
+		assert.Equal(t, nil, err)
+		assert.Equal(t, "b", id)
+	})
+}
+
 // What was seen without being told a rev binds the next server, too: the client has asked for one.
 func TestWhatWasSeenOfWhatHasNoRev(t *testing.T) {
 	path, name := "/a", "x"
@@ -439,30 +467,10 @@ func TestWhatWasSeenOfWhatHasNoRev(t *testing.T) {
 		}},
 	} {
 		t.Run(what, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				n := newNetwork(t)
-				n.serve("a:1", func(p *remote) {
-					p.hello(10)
-					p.send(p.want(v.verb), v.answer)
-					p.hello(20)
-					p.want(wire.Request_SELF)
-				})
-				n.serve("b:1", func(p *remote) {
-					p.hello(10)
-					r := p.want(wire.Request_STAT)
-					if r.GetRev() != 20 {
-						p.fatalf("waits for %v", r)
-					}
-					p.send(r, refusal(wire.Response_TOO_LATE, ""))
-					p.send(p.want(wire.Request_SELF), &wire.Response{Value: []byte("b")})
-					p.rest()
-				})
-				c := n.client("a:1", "b:1")
-				v.call(t.Context(), c)
-				id, err := c.Self(t.Context())
-				assert.Equal(t, nil, err)
-				assert.Equal(t, "b", id)
-			})
+			bindsTheNext(t, func(p *remote) {
+				p.send(p.want(v.verb), v.answer)
+				p.hello(20)
+			}, func(t *testing.T, c *client.Client) { v.call(t.Context(), c) })
 		})
 	}
 }
@@ -505,28 +513,8 @@ func TestWhatWasSeen(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				n := newNetwork(t)
-				n.serve("a:1", func(p *remote) {
-					p.hello(10)
-					p.send(p.want(v.verb), v.answer)
-					p.want(wire.Request_SELF)
-				})
-				n.serve("b:1", func(p *remote) {
-					p.hello(10)
-					r := p.want(wire.Request_STAT)
-					if r.GetRev() != 20 {
-						p.fatalf("waits for %v", r)
-					}
-					p.send(r, refusal(wire.Response_TOO_LATE, "")) // it is beyond it by far
-					p.send(p.want(wire.Request_SELF), &wire.Response{Value: []byte("b")})
-					p.rest()
-				})
-				c := n.client("a:1", "b:1")
+			bindsTheNext(t, func(p *remote) { p.send(p.want(v.verb), v.answer) }, func(t *testing.T, c *client.Client) {
 				assert.Equal(t, nil, v.call(t.Context(), c))
-				id, err := c.Self(t.Context())
-				assert.Equal(t, nil, err)
-				assert.Equal(t, "b", id)
 			})
 		})
 	}
