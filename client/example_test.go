@@ -141,16 +141,16 @@ func ExampleClient_Watch() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	go func() {
+	change := func() error {
 		for _, path := range []string{"/app/a", "/other", "/app/b"} {
 			if _, err := c.Set(ctx, path, client.Clobber, []byte("x")); err != nil {
-				log.Fatal(err)
+				return err
 			}
 		}
-		if err := c.Del(ctx, "/app/a", client.Clobber); err != nil {
-			log.Fatal(err)
-		}
-	}()
+		return c.Del(ctx, "/app/a", client.Clobber)
+	}
+	changed := make(chan error, 1)
+	go func() { changed <- change() }()
 	for ev, err := range c.Watch(ctx, "/app/*", rev+1) {
 		if err != nil {
 			log.Fatal(err)
@@ -159,6 +159,11 @@ func ExampleClient_Watch() {
 		if ev.IsDel() {
 			break
 		}
+	}
+	// An event may be here before the answer to the change that made it: a client closed now would not
+	// know the outcome.
+	if err := <-changed; err != nil {
+		log.Fatal(err)
 	}
 	// Output:
 	// /app/a false
