@@ -9,6 +9,7 @@ func (e *Engine) Check() error {
 	c.window()
 	c.flights()
 	c.that(len(e.followers) <= MaxFollowers, "followers are bounded")
+	c.that(len(e.former) <= maxFormer, "former voters are bounded")
 	c.that(len(e.peers) <= 2*MaxVoters*len(e.eras), "peers are bounded")
 	c.that(e.log.first+uint64(e.log.count) == e.window.applied+1, "the log ends with what was applied")
 	return c.err

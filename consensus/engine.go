@@ -40,6 +40,7 @@ type Engine struct {
 	assured   time.Duration // when we last heard a majority or, if we are no voter, were told by one that it does
 	pull      pull
 	followers []*follower
+	former    []former
 	lingers   bool // see Linger
 	counters  Counters
 }

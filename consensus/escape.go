@@ -26,7 +26,7 @@ func (e *Engine) Escape() {
 	e.proposer.next = e.window.end()
 	e.need, e.front = e.known, min(e.front, e.known)
 	e.pull, e.source, e.upstream = pull{}, "", ""
-	e.stalls, e.followers = nil, nil
+	e.stalls, e.followers, e.former = nil, nil, nil
 	e.meetVoters()
 }
 

@@ -118,7 +118,7 @@ func (e *Engine) Upstream() string {
 	return e.upstream
 }
 
-// Linger makes an engine that is no voter any more go on to greet every voter, so that it learns how far each has
+// Linger makes an engine that is no voter any more go on to greet every voter, and those of Former, so that it learns how far each has
 // applied. A node that is about to stop needs to know.
 func (e *Engine) Linger() { e.lingers = true }
 

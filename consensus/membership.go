@@ -86,9 +86,24 @@ func (e *Engine) eraAfter(i uint64, voters []string) *era {
 // forgetEras drops the eras that ended before the window.
 func (e *Engine) forgetEras() {
 	for len(e.eras) > 1 && e.eras[1].from <= e.window.applied+1 {
+		e.retire(e.eras[0], e.eras[1].from-1)
 		e.eras = e.eras[1:]
 		e.meetVoters()
 	}
+}
+
+// replaceEras makes eras, of a snapshot, ours.
+func (e *Engine) replaceEras(eras []*era) {
+	for k, r := range e.eras {
+		until := eras[0].from - 1
+		if k+1 < len(e.eras) {
+			until = min(until, e.eras[k+1].from-1)
+		}
+		if until >= r.from {
+			e.retire(r, until)
+		}
+	}
+	e.eras = eras
 }
 
 // changed hastens a new era: everyone gives its instances before it away, so that it begins now instead

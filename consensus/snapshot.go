@@ -112,7 +112,7 @@ func (e *Engine) restart(s Snapshot) {
 	old := e.window
 	e.window = newWindow(old.size)
 	e.window.applied = s.Instance
-	e.eras = e.erasOf(s)
+	e.replaceEras(e.erasOf(s))
 	for i := s.Instance + 1; i < e.window.end(); i++ {
 		e.window.reset(i, eraIn(e.eras, i))
 		if kept := old.slots[i%old.size]; kept.instance == i {

@@ -116,6 +116,9 @@ func (e *Engine) greet() {
 	for _, p := range e.peers {
 		e.sendStatus(p.id, false)
 	}
+	if e.lingers {
+		e.greetFormer()
+	}
 }
 
 // greetEvery is the pause between two greetings. Unless we sleep, two of them, and a round trip, are less than our patience: so long
@@ -205,6 +208,7 @@ func (e *Engine) heardApplied(m *Message) {
 	if p := e.peer(m.From); p != nil {
 		p.applied = max(p.applied, m.Applied)
 	}
+	e.heardFormer(m.From, m.Applied)
 	e.needs(m.Applied)
 }
 

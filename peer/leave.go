@@ -80,6 +80,11 @@ func (c *Core) othersGone(v *view) bool {
 			return false
 		}
 	}
+	for id := range c.engine.Former() {
+		if !c.hasEnded(v, id) {
+			return false
+		}
+	}
 	return true
 }
 

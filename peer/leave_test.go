@@ -73,6 +73,27 @@ func TestLeavingVoterStaysForWhoVotedWithIt(t *testing.T) {
 	assert.Equal(t, []string{"C"}, b.engine.Voters())
 }
 
+// The same, when the window has passed those instances that all of them ruled.
+func TestFormerVoterStaysForWhoVotedWithIt(t *testing.T) {
+	r := founded(t, 3, 3)
+	r.run(time.Second)
+	a, b := r.cores["A"], r.cores["B"]
+	for _, id := range []string{"A", "B"} {
+		slot, _ := a.roster.slotOf(id)
+		r.cores["C"].Propose(store.Mutation{Op: store.Set, Path: slot.path, Guard: slot.rev}.Append(nil), func(store.Event, error) {})
+	}
+	r.cut["B"] = true
+	r.until("only C rules anything at A", 5*time.Second, func() bool { return len(a.engine.Snapshot().Eras) == 1 && !a.engine.Writable() })
+	assert.Equal(t, []string{"A", "B", "C"}, b.engine.Voters())
+	r.kill("C")
+	a.Leave()
+	r.run(3 * time.Second)
+	assert.T(t, !a.Left())
+	r.cut["B"] = false
+	r.until("A has left", 5*time.Second, a.Left)
+	assert.Equal(t, []string{"C"}, b.engine.Voters())
+}
+
 // A registration that is still under way would make a voter again of whoever left its name in a slot.
 func TestWhoLeavesLeavesNoNameInASlot(t *testing.T) {
 	r := founded(t, 3, 3)

@@ -32,6 +32,9 @@ var aimedDrills = map[string]func(*world){
 	"dozing":  (*world).doze,
 	"demoted": (*world).demote,
 	"locked":  (*world).lockStep,
+
+	"deserted": (*world).desert,
+	"forsaken": (*world).forsake,
 }
 
 // aimedShare is how many seeds there are to one that may become an aimed drill.
@@ -60,6 +63,9 @@ func (p *plan) planAimed(r *rand.Rand) {
 	if p.drill == "deaf" || p.drill == "mute" { // an observer must not listen to the victim for long
 		p.observers = r.IntN(2)
 	}
+	if r.IntN(2*aimedShare) == aimedShare/4 && p.drill == "" {
+		p.becomeAimed(pick(r, "deserted", "forsaken"), r)
+	}
 }
 
 // becomeAimed turns p into a run in which nothing goes wrong but what the adversary does.
@@ -69,7 +75,7 @@ func (p *plan) becomeAimed(drill string, r *rand.Rand) {
 	switch drill {
 	case "haunted", "besieged":
 		p.voters = 5 // of which one is dead and one deaf
-	case "exodus", "broken off", "reinforced":
+	case "exodus", "broken off", "reinforced", "deserted", "forsaken":
 		p.voters = 3
 	case "locked":
 		p.voters = 4 // of which one is dead, and each of the others must promise
@@ -98,8 +104,10 @@ func (p *plan) becomeAimed(drill string, r *rand.Rand) {
 		p.timeout = shortTimeout
 	case "dozing":
 		p.observers, p.timeout = 1, 2500*time.Millisecond
-	case "ousted":
+	case "ousted", "forsaken":
 		p.inFlight = 1
+	case "deserted": // whose last voter is known to be dead, not just silent
+		p.inFlight, p.window, p.closes = 1, 8, true
 	case "demoted": // in whose window a voter has no instance left soon
 		p.inFlight, p.window, p.clients, p.think = 1, p.voters+1, 4*p.voters, 5*time.Millisecond
 	case "doubled":

@@ -124,7 +124,7 @@ func (w *world) handOver() {
 
 // strike takes a member's slot and its registration away.
 func (w *world) strike(n *node) {
-	slot := w.someSlot(func(id string) bool { return id == n.id })
+	slot := w.slotOf(n)
 	if slot == "" {
 		return
 	}

@@ -33,7 +33,7 @@ func (o *overheard) begin() {
 	teller := w.byID[o.upstream]
 	others := slices.DeleteFunc(w.shuffled(), func(n *node) bool { return n == teller })
 	o.leaves = others[0]
-	o.slot = w.someSlot(func(id string) bool { return id == o.leaves.id })
+	o.slot = w.slotOf(o.leaves)
 	w.trace("%s loses its slot, and only %s learns what follows, and %s of it", o.leaves.id, teller.id, o.observer.id)
 	w.operated[o.slot+"="] = true
 	teller.propose(store.Mutation{Op: store.Del, Path: o.slot, Guard: store.Clobber}, func(answer) {})

@@ -134,6 +134,8 @@ var faults = []fault{
 		"	case c.successorsApplied(v) < majority(len(v.voters)):", "	case c.now < 0:"},
 	{"leaves whom it voted with", "a voter that leaves stays for those that voted with it", "peer/leave.go",
 		"if p.Voter && !knows && ", "if p.Voter && !knows && slices.Contains(v.voters, p.ID) && "},
+	{"leaves whom it voted with before", "a voter that leaves stays for those that voted with it", "peer/leave.go",
+		"		if !c.hasEnded(v, id) {\n			return false\n", "		if !c.hasEnded(v, id) && c.now < 0 {\n			return false\n"},
 	{"leaves by an old rule", "▲ a voter that leaves counts what a snapshot tells", "peer/fetch.go",
 		"until := max(c.leaving.until, head.Snapshot.Instance, eras[len(eras)-1].From-1)", "until := max(c.leaving.until, eras[0].From-eras[0].From)"},
 	{"observers first", "▲ standing voters restore themselves before observers take slots", "peer/duty.go",
