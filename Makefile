@@ -38,7 +38,7 @@ race: ## run every test under the race detector
 sim: ## simulate SEEDS (500) clusters from seed FIRST (1) on; SEED=s replays one with a trace
 	@$(GO) run ./internal/sim/simulate $(if $(SEED),-seed $(SEED),-seeds $(SEEDS) -first $(FIRST))
 
-faults: ## break each rule of the sequencer in turn: the simulation must notice; FAULTSOUT=doc/consensus.md keeps what it saw
+faults: ## break each rule of the sequencer in turn: the simulation must notice; FAULTSOUT=doc/simulation.md keeps what it saw
 	@$(GO) run ./internal/sim/plant -o "$(FAULTSOUT)"
 
 fuzz: ## run every fuzz target for FUZZTIME (1m) each

@@ -17,6 +17,8 @@
 // Some seeds are drills: one thing that happens, and nothing else, so that it shows what hides behind luck otherwise. Those of aimed.go and foundings.go
 // have an adversary in the network, which reads what is said and does what hurts most, in a cluster and before there is one.
 //
+// doc/simulation.md tells what each of them does, and what has to hold.
+//
 // The package must not read a clock or draw from a global source of randomness, nor iterate over a map where
 // the order could show.
 package sim

@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 	"iter"
 	"maps"
+	"os"
 	"slices"
 	"testing"
 
@@ -145,6 +147,16 @@ func TestEveryDrillIsPlanned(t *testing.T) {
 	for _, drills := range []iter.Seq[string]{maps.Keys(aimedDrills), maps.Keys(foundingDrills), slices.Values(memberDrills)} {
 		for drill := range drills {
 			assert.T(t, planned[drill], drill)
+		}
+	}
+}
+
+func TestEveryDrillIsDescribed(t *testing.T) {
+	page, err := os.ReadFile("../../doc/simulation.md")
+	assert.Equal(t, nil, err)
+	for seed := range uint64(2000) {
+		if drill := newWorld(seed, nil).plan.drill; drill != "" {
+			assert.T(t, bytes.Contains(page, fmt.Appendf(nil, "\n| *%s* |", drill)), drill)
 		}
 	}
 }

@@ -1,7 +1,7 @@
 // Command plant shows that the simulation's checkers can fail: it breaks the engine, the node above it and the codec on purpose, one
 // rule at a time, and counts the runs until the simulation notices.
 //
-//	plant [-seeds 10000] [-only NAME] [-in peer/] [-o doc/consensus.md]
+//	plant [-seeds 10000] [-only NAME] [-in peer/] [-o doc/simulation.md]
 //
 // A fault is a change of the source, made in an overlay: the source itself knows nothing of faults. It exits with 1
 // if a fault survives the simulation, even if a test finds it: then the simulation is too kind.
@@ -34,7 +34,7 @@ func main() {
 	sum := fmt.Sprintf("%d faults found by the simulation, %d by tests only, %d survived", count[bySimulation], count[byTest], count[byNobody])
 	fmt.Println(sum)
 	if *out != "" {
-		keep(*out, fmt.Sprintf("## Each rule taken out\n\n%s\n%s.\n\n%s", made, sum, table))
+		keep(*out, fmt.Sprintf("### Each rule taken out\n\n%s\n%s.\n\n%s", made, sum, table))
 	}
 	if count[byNobody]+count[byTest] > 0 {
 		os.Exit(1)
