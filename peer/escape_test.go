@@ -95,10 +95,7 @@ func TestWhoJoinsAfterAnEscapeHasTheSameVoters(t *testing.T) {
 	r := founded(t, 3, 3)
 	r.run(time.Second)
 	a := r.cores["A"]
-	for _, id := range []string{"B", "C"} {
-		slot, _ := a.roster.slotOf(id)
-		a.Propose(store.Mutation{Op: store.Set, Path: slot.path, Guard: slot.rev}.Append(nil), func(store.Event, error) {})
-	}
+	r.demote("A", "B", "C")
 	r.until("the slots name A alone", time.Second, func() bool { return slices.Equal(a.roster.voters, []string{"A"}) })
 	r.kill("B")
 	r.kill("C")

@@ -52,43 +52,38 @@ func TestLeavingVoterThatIsCutOffStays(t *testing.T) {
 	r.until("A may go", 5*time.Second, r.cores["A"].Left)
 }
 
-// Who is no voter any more either may have nobody else to find out from what was decided when it was one.
-func TestLeavingVoterStaysForWhoVotedWithIt(t *testing.T) {
-	r := founded(t, 3, 3)
-	r.run(time.Second)
-	a, b := r.cores["A"], r.cores["B"]
-	for _, id := range []string{"A", "B"} {
-		slot, _ := a.roster.slotOf(id)
-		r.cores["C"].Propose(store.Mutation{Op: store.Set, Path: slot.path, Guard: slot.rev}.Append(nil), func(store.Event, error) {})
+// demote lets the operator empty the slots of some, all at once.
+func (r *rig) demote(by string, ids ...string) {
+	c := r.cores[by]
+	for _, id := range ids {
+		slot, _ := c.roster.slotOf(id)
+		c.Propose(store.Mutation{Op: store.Set, Path: slot.path, Guard: slot.rev}.Append(nil), func(store.Event, error) {})
 	}
-	r.cut["B"] = true
-	r.until("A and B are no voters", time.Second, func() bool { return slices.Equal(a.engine.Voters(), []string{"C"}) })
-	r.kill("C")
-	a.Leave()
-	r.run(3 * time.Second)
-	assert.T(t, !a.Left())
-	assert.Equal(t, []string{"A", "B", "C"}, b.engine.Voters())
-	r.cut["B"] = false
-	r.until("A has left", 5*time.Second, a.Left)
-	assert.Equal(t, []string{"C"}, b.engine.Voters())
 }
 
-// The same, when the window has passed those instances that all of them ruled.
+// Who is no voter any more either may have nobody else to find out from what was decided when it was one.
+func TestLeavingVoterStaysForWhoVotedWithIt(t *testing.T) {
+	testStaysForFormerVoter(t, func(a *Core) bool { return slices.Equal(a.engine.Voters(), []string{"C"}) })
+}
+
+// The same, when all that they ruled together has left the window.
 func TestFormerVoterStaysForWhoVotedWithIt(t *testing.T) {
+	testStaysForFormerVoter(t, func(a *Core) bool { return len(a.engine.Snapshot().Eras) == 1 && !a.engine.Writable() })
+}
+
+// testStaysForFormerVoter takes the slots of A and B, who is cut off, and ends C when A is as far as it is to be.
+func testStaysForFormerVoter(t *testing.T, demoted func(a *Core) bool) {
 	r := founded(t, 3, 3)
 	r.run(time.Second)
 	a, b := r.cores["A"], r.cores["B"]
-	for _, id := range []string{"A", "B"} {
-		slot, _ := a.roster.slotOf(id)
-		r.cores["C"].Propose(store.Mutation{Op: store.Set, Path: slot.path, Guard: slot.rev}.Append(nil), func(store.Event, error) {})
-	}
+	r.demote("C", "A", "B")
 	r.cut["B"] = true
-	r.until("only C rules anything at A", 5*time.Second, func() bool { return len(a.engine.Snapshot().Eras) == 1 && !a.engine.Writable() })
-	assert.Equal(t, []string{"A", "B", "C"}, b.engine.Voters())
+	r.until("A is no voter", 5*time.Second, func() bool { return demoted(a) })
 	r.kill("C")
 	a.Leave()
 	r.run(3 * time.Second)
 	assert.T(t, !a.Left())
+	assert.Equal(t, []string{"A", "B", "C"}, b.engine.Voters())
 	r.cut["B"] = false
 	r.until("A has left", 5*time.Second, a.Left)
 	assert.Equal(t, []string{"C"}, b.engine.Voters())
