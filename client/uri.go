@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 )
 
 // uriHead is how every doozer URI begins.
 const uriHead = "doozer:?"
+
+// loopback is the host that is meant where none is named.
+const loopback = "127.0.0.1"
 
 // URI is what a doozer URI says: doozer:?ca=ADDR&cn=NAME&sk=SECRET. See
 // doc/uri.md.
@@ -32,7 +36,7 @@ func ParseURI(uri string) (URI, error) {
 	}
 	u := URI{Name: q.Get("cn")}
 	for _, ca := range q["ca"] {
-		addr, err := withPort(ca)
+		addr, err := addressOf(ca)
 		if err != nil {
 			return URI{}, fmt.Errorf("%w: ca: %w", ErrInvalidURI, err)
 		}
@@ -43,6 +47,15 @@ func ParseURI(uri string) (URI, error) {
 		u.Secret = &sk
 	}
 	return u, nil
+}
+
+// addressOf returns a host:port for what a URI gives as an address. One without
+// a host is on this machine, as scripts of old have it.
+func addressOf(ca string) (string, error) {
+	if host, port, err := net.SplitHostPort(ca); err == nil && host == "" && port != "" {
+		return net.JoinHostPort(loopback, port), nil
+	}
+	return withPort(ca)
 }
 
 // DialURI connects to the cluster that a URI names. With a bootURI, which

@@ -21,6 +21,7 @@ func TestParseURI(t *testing.T) {
 		{"doozer:?ca=127.0.0.1:8046", client.URI{Addrs: []string{"127.0.0.1:8046"}}},
 		{"doozer:?ca=host", client.URI{Addrs: []string{"host:8046"}}},
 		{"doozer:?ca=host:", client.URI{Addrs: []string{"host:8046"}}},
+		{"doozer:?ca=:9", client.URI{Addrs: []string{"127.0.0.1:9"}}},
 		{"doozer:?ca=[::1]", client.URI{Addrs: []string{"[::1]:8046"}}},
 		{"doozer:?ca=::1", client.URI{Addrs: []string{"[::1]:8046"}}},
 		{"doozer:?ca=[::1]:9", client.URI{Addrs: []string{"[::1]:9"}}},
@@ -52,7 +53,7 @@ func TestInvalidURIs(t *testing.T) {
 		"doozer:?ca=":         `invalid uri: ca: address "" has no host`,
 		"doozer:?ca=a[":       `invalid uri: ca: address "a[" is neither host nor host:port`,
 		"doozer:?ca=[::1":     `invalid uri: ca: address "[::1" is neither host nor host:port`,
-		"doozer:?ca=:8046":    `invalid uri: ca: address ":8046" has no host`,
+		"doozer:?ca=:":        `invalid uri: ca: address ":" has no host`,
 		"doozer:?ca=a:b:c:8z": `invalid uri: ca: address "a:b:c:8z" is neither host nor host:port`,
 	} {
 		_, err := client.ParseURI(uri)

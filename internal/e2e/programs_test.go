@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -42,6 +43,29 @@ func TestSmoke(t *testing.T) {
 	assert.Equal(t, nil, err)
 	page.Body.Close()
 	assert.Equal(t, http.StatusOK, page.StatusCode)
+}
+
+// TestAddressWithoutHost: scripts of 2012 name a node of their own machine by
+// its port alone, to both programs.
+func TestAddressWithoutHost(t *testing.T) {
+	dzns := start(t, "-c", "dzns")
+	_, port, err := net.SplitHostPort(dzns.Addr)
+	assert.Equal(t, nil, err)
+	uri := "doozer:?ca=:" + port
+	app := start(t, "-c", "app", "-b", uri)
+	for _, v := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-a", uri, "self"}, dzns.ID},
+		{[]string{"-b", uri, "-a", "doozer:?cn=app", "self"}, app.ID},
+	} {
+		command := exec.Command(bins.Doozer, v.args...)
+		command.Env = Environ()
+		out, err := command.Output()
+		assert.Equal(t, nil, err, v.args)
+		assert.Equal(t, v.want, string(out), v.args)
+	}
 }
 
 // TestWatchGoesOn has the command watch through two members of a cluster, and
