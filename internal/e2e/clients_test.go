@@ -21,6 +21,8 @@ func testIndependentClients(t *testing.T) {
 	t.Run("a connection per request", testConnectionPerRequest)
 	t.Run("tag 0 again after giving up a wait", testGivenUpWait)
 	t.Run("a walk at the rev of an earlier REV", testWalkAtEarlierRev)
+	t.Run("a directory as long as STAT said", testListedByCount)
+	t.Run("each request to the next member", testRoundRobin)
 	t.Run("finding nodes", testFindingNodes)
 	t.Run("masters elected", testMasters)
 	t.Run("no unasked-for messages", testNothingUnasked)
@@ -93,6 +95,92 @@ func testIndependentClients(t *testing.T) {
 			< tag=3 rev=11
 			> tag=4 DEL path=/a rev=9223372036854775807
 			< tag=4`},
+		{name: "a guard that is the rev of the store", talk: `
+			> tag=1 REV
+			< tag=1 rev=8
+			> tag=2 SET path=/s rev=8 value=x
+			< tag=2 rev=9
+			2> SET path=/other rev=0
+			2< rev=10
+			> tag=3 REV
+			< tag=3 rev=10
+			> tag=4 SET path=/s rev=10 value=y
+			< tag=4 rev=11
+			2> SET path=/s rev=10 value=z
+			2< err=REV_MISMATCH
+			> tag=5 REV
+			< tag=5 rev=12
+			> tag=6 DEL path=/s rev=12
+			< tag=6
+			> tag=7 DEL path=/s rev=12
+			< tag=7`},
+		{name: "a tree deleted file by file, all by the rev of its listing", talk: `
+			> SET path=/t/a rev=0 value=x
+			< rev=9
+			> SET path=/t/b/c rev=0 value=y
+			< rev=10
+			> STAT path=/t rev=10
+			< rev=-2 len=2
+			> STAT path=/t/a rev=10
+			< rev=9 len=1
+			> DEL path=/t/a rev=10
+			<
+			> GETDIR path=/t offset=1 rev=10
+			< path="b"
+			> GETDIR path=/t offset=2 rev=10
+			< err=RANGE
+			> STAT path=/t/b rev=10
+			< rev=-2 len=1
+			> GETDIR path=/t/b offset=0 rev=10
+			< path="c"
+			> DEL path=/t/b/c rev=10
+			<
+			> GETDIR path=/t/b offset=1 rev=10
+			< err=RANGE
+			> STAT path=/t
+			< rev=0 len=0`},
+		{name: "waiting again from the event itself", talk: `
+			> tag=1 WAIT path=/ns/master/m rev=0
+			2> SET path=/ns/master/m rev=8 value=a
+			2< rev=9
+			< tag=1 flags=4 rev=9 path="/ns/master/m" value="a"
+			> tag=2 WAIT path=/ns/master/m rev=9
+			< tag=2 flags=4 rev=9 path="/ns/master/m" value="a"
+			> tag=3 DEL path=/ns/master/m rev=9
+			< tag=3
+			> tag=4 WAIT path=/ns/master/m rev=9
+			< tag=4 flags=4 rev=9 path="/ns/master/m" value="a"
+			> tag=5 WAIT path=/ns/master/m rev=10
+			< tag=5 flags=8 rev=10 path="/ns/master/m" value=""
+			> tag=6 WAIT path=/ns/master/m rev=10
+			< tag=6 flags=8 rev=10 path="/ns/master/m" value=""`},
+		{name: "numbers taken by counting up", talk: `
+			> GETDIR path=/n offset=0 rev=8
+			< err=NOENT
+			2> GETDIR path=/n offset=0 rev=8
+			2< err=NOENT
+			> SET path=/n/0 rev=0 value=a
+			< rev=9
+			2> SET path=/n/0 rev=0 value=b
+			2< err=REV_MISMATCH
+			2> SET path=/n/1 rev=0 value=b
+			2< rev=11`},
+		{name: "a blank token and a huge rev before all else", talk: `
+			> tag=0 ACCESS value=
+			< tag=0
+			> tag=0 SET path=/eph rev=9999999999 value=name
+			< tag=0 rev=9
+			> tag=0 SET path=/eph rev=9999999999 value=other
+			< tag=0 rev=10`},
+		{name: "a journal played back", talk: `
+			> SET path=/a rev=-1 value=x
+			< rev=9
+			> DEL path=/gone rev=-1
+			<
+			> SET path=/a rev=-1
+			< rev=11
+			> GET path=/a
+			< rev=11 value=""`},
 		{name: "telling missing, file and directory by rev", talk: `
 			> tag=1 STAT path=/none
 			< tag=1 rev=0 len=0
@@ -234,6 +322,56 @@ func testWalkAtEarlierRev(t *testing.T) {
 	assert.Equal(t, 0, len(want))
 	assert.Equal(t, "err=RANGE", call(t, c, "WALK path=/w/* offset=%d rev=%d", files, rev))
 	assert.Equal(t, "err=RANGE", call(t, c, "GETDIR path=/w offset=%d rev=%d", files, rev))
+}
+
+// testListedByCount asks STAT how long a directory is, and then for all of its
+// entries at once, at that rev, while another empties it.
+func testListedByCount(t *testing.T) {
+	const files = 200
+	n := start(t)
+	c, writer := dial(t, n.Addr), dial(t, n.Addr)
+	for i := range files {
+		ask(t, writer, "SET path=/c/f%03d rev=0", i)
+	}
+	rev := ask(t, c, "REV").Rev
+	assert.Equal(t, fmt.Sprintf("rev=-2 len=%d", files), call(t, c, "STAT path=/c rev=%d", rev))
+	for i := range files / 2 {
+		assert.Equal(t, nil, c.Send(fmt.Sprintf("tag=%d GETDIR path=/c offset=%d rev=%d", i, i, rev)))
+	}
+	for i := range files {
+		ask(t, writer, "DEL path=/c/f%03d rev=-1", i)
+	}
+	for i := files / 2; i < files; i++ {
+		assert.Equal(t, nil, c.Send(fmt.Sprintf("tag=%d GETDIR path=/c offset=%d rev=%d", i, i, rev)))
+	}
+	seen := map[string]bool{}
+	for range files {
+		got, err := c.Recv()
+		assert.Equal(t, nil, err)
+		seen[got] = true
+	}
+	for i := range files {
+		want := fmt.Sprintf(`tag=%d path="f%03d"`, i, i)
+		assert.T(t, seen[want], want)
+	}
+}
+
+// testRoundRobin: a client that holds a connection to each member sends each
+// request to the next one, and reads what it wrote at the rev it was told.
+func testRoundRobin(t *testing.T) {
+	var conns []*raw.Conn
+	for _, n := range three(t) {
+		conns = append(conns, dial(t, n.Addr))
+	}
+	rev := int64(0)
+	for i := range 60 {
+		writer, reader := conns[i%len(conns)], conns[(i+1)%len(conns)]
+		set := ask(t, writer, "tag=%d SET path=/r rev=%d value=%d", i, rev, i)
+		assert.Equal(t, int64(0), set.Err)
+		rev = set.Rev
+		got := call(t, reader, "tag=%d GET path=/r rev=%d", i, rev)
+		assert.Equal(t, fmt.Sprintf(`tag=%d rev=%d value="%d"`, i, rev, i), got)
+	}
 }
 
 func testFindingNodes(t *testing.T) {
