@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -175,12 +176,14 @@ func TestWatchSurvivesItsServers(t *testing.T) {
 	c := dial(t, servers...)
 	first := n.set("/w/first", "")
 
-	go func() {
+	var writing sync.WaitGroup
+	defer writing.Wait() // the last write is none that the watch waits for
+	writing.Go(func() {
 		for i := range events {
 			n.set(fmt.Sprintf("/w/%d", i%7), fmt.Sprint(i))
 			n.set("/elsewhere", "")
 		}
-	}()
+	})
 	seen := 0
 	for ev, err := range c.Watch(t.Context(), "/w/*", first+1) {
 		if err != nil {
