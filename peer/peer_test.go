@@ -26,6 +26,7 @@ func testConfig() Config {
 	return Config{
 		Addr: "10.0.0.1:8046", Cluster: "local", Hostname: "host", Version: "1.2.3",
 		ID: testID, NS: true,
+		Pulse:  24 * time.Hour, // nothing changes by itself, however slow the machine is
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 }
@@ -235,7 +236,9 @@ func TestPulseGoesOnFromWhatSomebodyElseWrote(t *testing.T) {
 		{Op: store.Del, Path: appliedPath(testID), Guard: store.Clobber},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			n := start(t, testConfig())
+			c := testConfig()
+			c.Pulse = DefaultPulse
+			n := start(t, c)
 			do(t, n, m)
 			wait(DefaultPulse)
 			assert.Equal(t, "9", body(t, n, appliedPath(testID)))
