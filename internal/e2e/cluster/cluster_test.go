@@ -97,19 +97,20 @@ func TestAnObserverKeepsWhatAllVotersLost(t *testing.T) {
 		run 4 -a $(addr 1) -a $(addr 2) -a $(addr 3)
 		serving 4
 		from 4 eventually member 4
+		has() { [ "$(ask $1 get /kept)" = kept ]; }
 		ask 1 set /kept -1 <<<kept
-		from 4 eventually test "$(ask 4 get /kept)" = kept
+		from 4 eventually has 4
 		kill -9 $(pid 1) $(pid 2) $(pid 3)
 		ended 1 2 3
 		start 1 2 3
-		for n in 1 2 3; do [ "$(ask $n get /kept)" = kept ]; done
+		for n in 1 2 3; do has $n; done
 		eventually ask 4 escape $(id 4)
 		kill -9 $(pid 1) $(pid 2) $(pid 3)
 		ended 1 2 3
 		for n in 1 2 3; do run $n -a $(addr 4); done
 		serving 1 2 3
 		from 4 eventually voters 3
-		for n in 1 2 3 4; do [ "$(ask $n get /kept)" = kept ]; done
+		for n in 1 2 3 4; do has $n; done
 		ask 4 set /kept -1 <<<still`)
 }
 
