@@ -377,9 +377,12 @@ func writePEM(ts *testscript.TestScript, file, kind string, der []byte) {
 	ts.Check(os.WriteFile(ts.MkAbs(file), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
 }
 
+// patience is how long a thing that must happen may take before it counts as never happening. A slow machine must not fail.
+const patience = 60 * time.Second
+
 // dial connects to the node that a script knows as name.
 func dial(ts *testscript.TestScript, name string, c client.Config) (context.Context, *client.Client) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	ts.Defer(cancel)
 	c.Addrs = []string{ts.Getenv(name + "_addr")}
 	conn, err := client.DialConfig(ctx, c)
@@ -402,7 +405,7 @@ func tlsTreeCommand(ts *testscript.TestScript, args []string) {
 
 func tlsRefusedCommand(ts *testscript.TestScript, args []string) {
 	c := client.Config{Addrs: []string{ts.Getenv(args[0] + "_addr")}, TLS: tlsOf(ts, args[1:]), RetryFor: time.Nanosecond}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	conn, err := client.DialConfig(ctx, c)
 	if err == nil {
