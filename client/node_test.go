@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -46,8 +47,17 @@ type listener struct {
 	done chan error
 }
 
+// loopback is an address at which no other program is given a port: one that was given back is still free when it is taken
+// again. Other systems than Linux have one such address only.
+func loopback() string {
+	if runtime.GOOS == "linux" {
+		return "127.0.0.41"
+	}
+	return "127.0.0.1"
+}
+
 func (n *node) listen(secret string) *listener {
-	l := &listener{n: n, addr: "127.0.0.1:0"}
+	l := &listener{n: n, addr: loopback() + ":0"}
 	l.start(secret)
 	n.t.Cleanup(l.stop)
 	return l

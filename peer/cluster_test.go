@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -35,10 +36,16 @@ func startCluster(tb testing.TB, size int) []*Node {
 	return nodes
 }
 
+// listen listens at an address at which no other program is given a port: at one that was given back nobody answers, and it is
+// still free when it is taken again. Other systems than Linux have one such address only.
 func listen(tb testing.TB, size int) (listeners []net.Listener, addrs []string) {
 	tb.Helper()
+	host := "127.0.0.1"
+	if runtime.GOOS == "linux" {
+		host = "127.0.0.43"
+	}
 	for range size {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := net.Listen("tcp", host+":0")
 		if err != nil {
 			tb.Fatal(err)
 		}

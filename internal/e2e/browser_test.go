@@ -447,7 +447,7 @@ func expected(t *testing.T, p *browser.Page) {
 // killedAndRestarted holds that a page goes on with the node that takes the place
 // of one that was killed, whose revs count anew.
 func killedAndRestarted(t *testing.T, b *browser.Browser) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", alone)
 	assert.Equal(t, nil, err)
 	addr := l.Addr().String()
 	l.Close()

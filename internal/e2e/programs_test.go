@@ -73,7 +73,7 @@ func TestAddressWithoutHost(t *testing.T) {
 // it was connected to.
 func TestWatchGoesOn(t *testing.T) {
 	n := start(t)
-	members := []*Node{start(t, "-a", n.Addr), start(t, "-a", n.Addr)}
+	members := []*Node{start(t, "-a", n.Addr, "-l", alone), start(t, "-a", n.Addr, "-l", alone)}
 	for _, m := range members {
 		registered(t, m, m, false)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 func TestNobodyListens(t *testing.T) {
-	l := listenAt(t, "127.0.0.1:0")
+	l := listenAlone(t)
 	addr := l.Addr().String()
 	l.Close()
 	a := start(t, "A")
@@ -22,7 +22,7 @@ func TestNobodyListens(t *testing.T) {
 }
 
 func TestRestartedProcess(t *testing.T) {
-	a, b := start(t, "A"), start(t, "B")
+	a, b := start(t, "A"), startAt(t, "B", listenAlone(t))
 	a.connect(b)
 	b.stopServing()
 	a.awaitLost("B")
@@ -44,7 +44,7 @@ func TestRestartedProcess(t *testing.T) {
 
 // A process that begins to listen later is found.
 func TestLateListener(t *testing.T) {
-	l := listenAt(t, "127.0.0.1:0")
+	l := listenAlone(t)
 	l.Close()
 	a := start(t, "A")
 	a.Want([]Peer{{"B", l.Addr().String()}})

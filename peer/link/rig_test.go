@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -61,6 +62,16 @@ func listenAt(t testing.TB, addr string) net.Listener {
 		t.Fatal(err)
 	}
 	return l
+}
+
+// listenAlone listens at an address at which no other program is given a port: one that was given back is still free when it is
+// taken again. Other systems than Linux have one such address only.
+func listenAlone(t testing.TB) net.Listener {
+	t.Helper()
+	if runtime.GOOS == "linux" {
+		return listenAt(t, "127.0.0.42:0")
+	}
+	return listenAt(t, "127.0.0.1:0")
 }
 
 // startAt runs a process behind l. It ends when the test does.
