@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"time"
 
 	"github.com/ha/doozerd/internal/wire"
 )
@@ -83,8 +84,12 @@ func tlsConfig(cfg *tls.Config, addr string) *tls.Config {
 var errDialTimeout = fmt.Errorf("no answer in time: %w", os.ErrDeadlineExceeded)
 
 // dialCause drops the address and the network from an error of net, as
-// ConnError names the address, and says which time ran out.
+// ConnError names the address, and says which time ran out. A dialer may notice
+// that a moment before ctx does.
 func dialCause(ctx context.Context, err error) error {
+	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
+		<-ctx.Done()
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -72,6 +72,26 @@ func TestDialTimeoutSaysSo(t *testing.T) {
 	})
 }
 
+// over is a context whose time is over, and that does not know yet.
+type over struct{ context.Context }
+
+func (over) Deadline() (time.Time, bool) { return time.Now(), true }
+
+// Dialers have clocks of their own: what they say of a time that is over is not more than its ctx says a moment later.
+func TestDialerThatNoticesFirstThatTimeIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, end := context.WithTimeoutCause(t.Context(), time.Millisecond, errors.New("too late"))
+		defer end()
+		_, err := client.DialConfig(over{ctx}, client.Config{
+			Addrs: []string{"a:1"},
+			DialFunc: func(_ context.Context, network, _ string) (net.Conn, error) {
+				return nil, &net.OpError{Op: "dial", Net: network, Err: os.ErrDeadlineExceeded}
+			},
+		})
+		assert.Equal(t, "a:1: too late", err.Error())
+	})
+}
+
 func TestDialEndsWithItsCtx(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
