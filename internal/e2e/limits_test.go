@@ -122,6 +122,7 @@ func testSendTimeoutFlag(t *testing.T) {
 	begun := time.Now()
 	assert.Equal(t, nil, c.SetWriteDeadline(begun.Add(Patience)))
 	for c.Send("GET path=/a") == nil {
+		begun = time.Now() // what was sent before took as long as the machine is slow
 	}
 	assert.T(t, time.Since(begun) < defaultSendTimeout, "as long as without the flag")
 }

@@ -11,8 +11,9 @@ import (
 	"github.com/ha/doozerd/client"
 )
 
-// linearTimeout bounds the search for an order of the operations on one file.
-const linearTimeout = 30 * time.Second
+// linearTimeout bounds the search for an order of the operations on one file, which is over in a moment if there is one that is easily
+// found.
+const linearTimeout = 5 * time.Minute
 
 // An operation is what a client did, and what it was told.
 type operation struct {
