@@ -110,10 +110,13 @@ func (n *node) set(path, body string) int64 {
 	return e.Rev
 }
 
+// patience is for how long a client that is tested goes on to try. A slow machine must not fail.
+const patience = time.Minute
+
 // dial connects to servers in this process.
 func dial(t testing.TB, at ...*listener) *client.Client {
 	t.Helper()
-	cfg := client.Config{}
+	cfg := client.Config{DialTimeout: patience, RetryFor: patience}
 	for _, l := range at {
 		cfg.Addrs = append(cfg.Addrs, l.addr)
 	}

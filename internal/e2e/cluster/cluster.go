@@ -92,11 +92,14 @@ func New(bins e2e.Binaries, o Options) (*Cluster, error) {
 // mustNot matches lines of a script that say what must fail.
 var mustNot = regexp.MustCompile(`(?m)^\s*! .*$`)
 
+// shPatience is how long a whole script may take, whose words have a patience of their own each.
+const shPatience = 10 * e2e.Patience
+
 // Sh runs a script of the words, and returns what it has printed. It fails with
 // the first command that does, or that succeeds behind a "!" at the beginning of
 // a line: the shell itself would go on then.
 func (c *Cluster) Sh(script string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*e2e.Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), shPatience)
 	defer cancel()
 	words := ". " + c.words + "\n"
 	if c.wire != nil {
