@@ -301,14 +301,23 @@ func stubbornCommand(ts *testscript.TestScript, args []string) {
 	ts.Check(err)
 }
 
+// waitForClients is how long a node that ends waits for clients that do not take their answers.
+const waitForClients = 2 * time.Second
+
 func signalTwiceCommand(ts *testscript.TestScript, args []string) {
 	p := processNamed(ts, args[0])
+	began := time.Now()
 	ts.Check(p.cmd.Process.Signal(syscall.SIGTERM))
 	<-p.stopping
 	ts.Check(p.cmd.Process.Signal(syscall.SIGTERM))
+	late := time.Since(began) > waitForClients
+	err := p.wait()
 	var exit *exec.ExitError
-	if !errors.As(p.wait(), &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
-		ts.Fatalf("it ended otherwise than by the signal")
+	switch {
+	case errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGTERM:
+	case err == nil && late: // this machine is so slow that it had ended before
+	default:
+		ts.Fatalf("it ended otherwise than by the signal: %v", err)
 	}
 }
 
