@@ -110,13 +110,13 @@ func (n *node) set(path, body string) int64 {
 	return e.Rev
 }
 
-// patience is for how long a client that is tested goes on to try. A slow machine must not fail.
-const patience = time.Minute
+// patient clients go on to try for longer than others. A slow machine must not fail.
+var patient = client.Config{DialTimeout: time.Minute, RetryFor: time.Minute}
 
 // dial connects to servers in this process.
 func dial(t testing.TB, at ...*listener) *client.Client {
 	t.Helper()
-	cfg := client.Config{DialTimeout: patience, RetryFor: patience}
+	cfg := patient
 	for _, l := range at {
 		cfg.Addrs = append(cfg.Addrs, l.addr)
 	}
@@ -329,7 +329,7 @@ func TestDialURI(t *testing.T) {
 		{"doozer:?cn=app", "", "invalid uri: it has no ca, the address of a node"},
 		{uri, "doozer:?cn=other", "DzNS: invalid uri: it has no ca, the address of a node"},
 	} {
-		c, err := client.DialURI(ctx, v.uri, v.boot, client.Config{})
+		c, err := client.DialURI(ctx, v.uri, v.boot, patient)
 		if err != nil {
 			assert.Equal(t, v.want, err.Error())
 			continue

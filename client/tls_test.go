@@ -45,7 +45,9 @@ func TestTLS(t *testing.T) {
 		{"no TLS", nil, "connection lost"},
 	} {
 		t.Run(v.name, func(t *testing.T) {
-			c, err := client.DialConfig(t.Context(), client.Config{Addrs: []string{l.addr}, TLS: v.tls})
+			cfg := patient
+			cfg.Addrs, cfg.TLS = []string{l.addr}, v.tls
+			c, err := client.DialConfig(t.Context(), cfg)
 			if v.want != "" {
 				assert.Equal(t, true, strings.HasPrefix(err.Error(), l.addr+": "))
 				assert.Equal(t, true, strings.Contains(err.Error(), v.want))
@@ -61,7 +63,9 @@ func TestTLS(t *testing.T) {
 
 func TestTLSToAServerWithout(t *testing.T) {
 	l := startNode(t, 0).listen("")
-	_, err := client.DialConfig(t.Context(), client.Config{Addrs: []string{l.addr}, TLS: new(tls.Config)})
+	cfg := patient
+	cfg.Addrs, cfg.TLS = []string{l.addr}, new(tls.Config)
+	_, err := client.DialConfig(t.Context(), cfg)
 	var lost *client.ConnError
 	assert.Equal(t, true, errors.As(err, &lost))
 	assert.Equal(t, l.addr, lost.Addr)
