@@ -41,7 +41,7 @@ func serve() (addr string, stop func()) {
 // connect returns a client of a node of its own.
 func connect(ctx context.Context) (c *client.Client, stop func()) {
 	addr, stopServing := serve()
-	c, err := client.Dial(ctx, addr)
+	c, err := client.DialConfig(ctx, client.Config{Addrs: []string{addr}, DialTimeout: time.Minute})
 	if err != nil {
 		log.Fatal(err)
 	}
