@@ -195,9 +195,10 @@ func (c *Core) firstFiles(voters []string) []file {
 	return files
 }
 
-// keepRegistered makes this process a member, again if somebody removed it.
+// keepRegistered makes this process a member, again if somebody removed it. One that leaves does not, unless it has asked for that and does not know
+// what became of it: it might be made a voter later.
 func (c *Core) keepRegistered(v *view) {
-	if c.founding != nil || c.leaving.on && !v.voter {
+	if c.founding != nil || c.leaving.on && !v.voter && !c.leaving.unseen {
 		return
 	}
 	c.leaving.unseen = !isRegistered(v.tree, c.config.ID)

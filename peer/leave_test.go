@@ -155,6 +155,22 @@ func TestWhoDoesNotKnowWhatBecameOfItsRegistrationDoesNotLeave(t *testing.T) {
 	assert.Equal(t, []string{"A", "B"}, r.cores["A"].roster.voters)
 }
 
+// A process that is stopped as soon as it has started does not know what became of its registration, and so registers again to find out.
+func TestWhoseRegistrationWasLostLeavesSoon(t *testing.T) {
+	r := founded(t, 1, 2)
+	r.join("D", "10.0.0.4:1", "A")
+	d := r.cores["D"]
+	r.until("D asks to be registered", 5*time.Second, func() bool { return d.engine != nil && d.leaving.unseen })
+	r.cut["D"] = true
+	r.run(100 * time.Millisecond)
+	assert.T(t, !isRegistered(r.cores["A"].Store().Snapshot(), "D"))
+	d.Leave()
+	assert.T(t, !d.Left())
+	r.cut["D"] = false
+	r.until("D has left", time.Second, d.Left)
+	assert.Equal(t, 0, len(filesOf(r.cores["A"].Store().Snapshot(), "D")))
+}
+
 // Who leaves asks all voters how far they are, and so whoever lives to take it off the list: not the one that it listened to, which may be dead.
 func TestObserverLeavesThoughItsVoterIsDead(t *testing.T) {
 	r := observed(t, 3, time.Minute)
