@@ -236,6 +236,31 @@ func TestServerThatStopsReadingIsLeft(t *testing.T) {
 	})
 }
 
+// A large request takes a slow server long. That is no reason to leave it.
+func TestServerThatReadsSlowlyIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) {
+			p.hello(1)
+			p.r = wire.NewReader(slow{p.nc}, wire.MaxFrame)
+			p.send(p.want(wire.Request_SET), &wire.Response{Rev: ptr[int64](2)})
+			p.rest()
+		})
+		begun := time.Now()
+		_, err := n.client("a:1").Set(t.Context(), "/a", client.Clobber, make([]byte, 1<<20))
+		assert.Equal(t, nil, err)
+		assert.T(t, time.Since(begun) > 10*client.DefaultHeartbeat)
+	})
+}
+
+// slow reads 32 KiB in half a heartbeat.
+type slow struct{ nc net.Conn }
+
+func (s slow) Read(p []byte) (int, error) {
+	time.Sleep(client.DefaultHeartbeat / 2) // of the bubble's clock
+	return s.nc.Read(p[:min(len(p), 32<<10)])
+}
+
 func TestQuietServerThatLivesIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
@@ -583,6 +608,45 @@ func TestSecretsAreGivenOnEachConnection(t *testing.T) {
 		id, err := c.Self(t.Context())
 		assert.Equal(t, nil, err)
 		assert.Equal(t, "b", id)
+	})
+}
+
+// A secret that a server granted while it was being left is given to the next one,
+// which may have been greeted without it, before Access returns.
+func TestAccessAtAServerThatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", func(p *remote) {
+			p.hello(1)
+			access := p.want(wire.Request_ACCESS)
+			p.send(p.want(wire.Request_SET), refusal(wire.Response_READONLY, ""))
+			synctest.Wait() // until it is left
+			p.send(access, &wire.Response{})
+			p.rest()
+		})
+		n.serve("b:1", func(p *remote) {
+			r := p.want(wire.Request_ACCESS, wire.Request_REV)
+			if r.GetVerb() == wire.Request_ACCESS {
+				p.send(r, &wire.Response{})
+				r = p.want(wire.Request_REV)
+			}
+			p.send(r, &wire.Response{Rev: ptr[int64](1)})
+			for range 2 {
+				p.send(p.want(wire.Request_ACCESS, wire.Request_SET), &wire.Response{Rev: ptr[int64](2)})
+			}
+			p.send(p.want(wire.Request_SELF), &wire.Response{})
+			p.rest()
+		})
+		c := n.client("a:1", "b:1")
+		errs := make(chan error)
+		go func() { errs <- c.Access(t.Context(), "rw") }()
+		synctest.Wait()
+		go func() { errs <- set(client.Clobber)(t.Context(), c) }()
+		for range 2 {
+			assert.Equal(t, nil, <-errs)
+		}
+		_, err := c.Self(t.Context())
+		assert.Equal(t, nil, err)
 	})
 }
 

@@ -69,13 +69,18 @@ func hangupCommand(ts *testscript.TestScript, args []string) {
 
 // signalCommand sends a process a signal, and goes on as endedCommand.
 func signalCommand(ts *testscript.TestScript, args []string) {
+	tellCommand(ts, args)
+	endedCommand(ts, []string{args[0], args[2]})
+}
+
+// tellCommand sends a process a signal.
+func tellCommand(ts *testscript.TestScript, args []string) {
 	signals := map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}
 	s, ok := signals[args[1]]
 	if !ok {
 		ts.Fatalf("unknown signal %s", args[1])
 	}
 	ts.Check(processOf(ts, args[0]).cmd.Process.Signal(s))
-	endedCommand(ts, []string{args[0], args[2]})
 }
 
 // endedCommand waits for the end of a process, and of all that it has started

@@ -25,8 +25,9 @@ func TestMain(m *testing.M) {
 //	start NAME program [arg]...     run a program in the background
 //	line NAME pattern               read its next line, which must match
 //	hangup NAME                     read no more of it
+//	tell NAME SIG                   send it INT, TERM or HUP
 //	signal NAME SIG N               send it INT, TERM or HUP; it must end with that status
-//	ended NAME N                    wait for its end, with that status
+//	ended NAME N                    wait for its end, with that status, -1 if a signal ended it
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata",
@@ -40,6 +41,7 @@ func TestScripts(t *testing.T) {
 			"start":   positive(startCommand, "start NAME program [arg]...", 2),
 			"line":    positive(lineCommand, "line NAME pattern", 2),
 			"hangup":  positive(hangupCommand, "hangup NAME", 1),
+			"tell":    positive(tellCommand, "tell NAME SIG", 2),
 			"signal":  positive(signalCommand, "signal NAME SIG N", 3),
 			"ended":   positive(endedCommand, "ended NAME N", 2),
 		},
