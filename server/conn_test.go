@@ -457,14 +457,16 @@ func TestCloseWhileReadingPauses(t *testing.T) {
 func TestReadingGoesOnAfterALongPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rig := newRig(t, func(c *Config) { c.MaxWrites = 1 })
-		rig.node.hold = true
 		client := rig.pipe()
-		client.send(req(NOP), req(NOP))
-		<-time.After(time.Minute)
-		rig.node.release()
-		client.receive()
-		client.receive()
-		<-time.After(time.Minute)
+		for range 2 {
+			rig.node.hold = true
+			client.send(req(NOP), req(NOP))
+			<-time.After(time.Minute)
+			rig.node.release()
+			client.receive()
+			client.receive()
+			<-time.After(time.Minute)
+		}
 		client.roundTrip(req(REV), &wire.Response{Tag: ptr[int32](1), Rev: ptr[int64](0)})
 	})
 }
@@ -490,6 +492,7 @@ func TestClientThatNeverReads(t *testing.T) {
 		<-client.ended
 		assert.Equal(t, DefaultWriteTimeout, time.Since(start))
 		assert.Equal(t, uint64(1), rig.srv.Stats().Cut)
+		client.expectEnd()
 	})
 }
 
@@ -551,6 +554,7 @@ func TestTooMuchUnread(t *testing.T) {
 		<-client.ended
 		assert.Equal(t, time.Duration(0), time.Since(start), "at once")
 		assert.Equal(t, uint64(1), rig.srv.Stats().Cut)
+		client.expectEnd()
 	})
 }
 
@@ -590,6 +594,19 @@ func TestWaitingRequestsKeepNoValue(t *testing.T) {
 	assert.Equal(t, n, rig.node.store.Waits())
 	kept := int64(heap()) - int64(before)
 	assert.T(t, kept < n*size/2, kept)
+}
+
+// A connection keeps nothing of the requests that were answered.
+func TestAnsweredRequestsKeepNoValue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 32 << 20
+		client := newRig(t, func(c *Config) { c.MaxValue = size }).pipe()
+		before := heap()
+		client.roundTrip(req(GET, withPath("/a"), withValue(strings.Repeat("v", size)), noTag), &wire.Response{Rev: ptr[int64](0), Value: []byte{}})
+		synctest.Wait() // until the next request is waited for
+		kept := int64(heap()) - int64(before)
+		assert.T(t, kept < size/2, kept)
+	})
 }
 
 // A read that waited for its version does not keep it for a client that does
@@ -685,12 +702,12 @@ func TestNodeErrors(t *testing.T) {
 		req(SET, withPath("/a"), withRev(0)), req(DEL, withPath("/a"), withRev(0)), req(NOP),
 	} {
 		rig := newRig(t)
-		rig.node.failure = readOnly
-		rig.dial().roundTrip(r, fails(wire.Response_READONLY), "decided so")
-		rig.node.failure = fmt.Errorf("%w", slowMajority("no majority"))
-		rig.dial().roundTrip(r, failsOther("no majority"), "took too long")
-		rig.node.failure = errors.New("outcome unknown")
 		client := rig.dial()
+		rig.node.failure = readOnly
+		client.roundTrip(r, fails(wire.Response_READONLY), "decided so")
+		rig.node.failure = fmt.Errorf("%w", slowMajority("no majority"))
+		client.roundTrip(r, failsOther("no majority"), "took too long")
+		rig.node.failure = errors.New("outcome unknown")
 		client.send(req(REV), r)
 		client.expect(&wire.Response{Tag: ptr[int32](1), Rev: ptr[int64](0)})
 		client.expectEnd()

@@ -24,6 +24,18 @@ func TestRequestsAreCountedByVerb(t *testing.T) {
 	assert.Equal(t, len(counted)+1, len(got))
 }
 
+// The requests of connections count while these are open and when they have ended.
+func TestRequestsOfEveryConnectionAreCounted(t *testing.T) {
+	rig := newRig(t)
+	for n := range uint64(2) {
+		client := rig.dial()
+		client.call(req(REV))
+		assert.Equal(t, n+1, rig.srv.Requests()["REV"])
+		client.hangUp()
+		assert.Equal(t, n+1, rig.srv.Requests()["REV"])
+	}
+}
+
 // Every verb that is served has a place of its own.
 func TestEveryVerbIsCounted(t *testing.T) {
 	for v := range verbs {

@@ -24,12 +24,14 @@ func (d *testDesk) Escape(id string) error {
 
 func TestDeskIsAskedByPathsThatNoFileHas(t *testing.T) {
 	desk := &testDesk{}
-	c := newRig(t, func(c *Config) { c.Desk = desk }).dial()
-	c.roundTrip(req(GET, withPath(wire.StatusPath), noTag), &wire.Response{Rev: ptr[int64](0), Value: []byte(`{"fine":true}`)})
+	rig := newRig(t, func(c *Config) { c.Desk = desk })
+	rev := rig.node.set("/a", "")
+	c := rig.dial()
+	c.roundTrip(req(GET, withPath(wire.StatusPath), noTag), &wire.Response{Rev: &rev, Value: []byte(`{"fine":true}`)})
 	c.roundTrip(req(SET, withPath(wire.EscapePath), withValue("ME")), fails(wire.Response_MISSING_ARG))
 	c.roundTrip(req(SET, withPath(wire.EscapePath), withRev(-1), withValue("YOU")), failsOther("not me"))
 	assert.Equal(t, 0, len(desk.escaped))
-	c.roundTrip(req(SET, withPath(wire.EscapePath), withRev(-1), withValue("ME"), noTag), &wire.Response{Rev: ptr[int64](0)})
+	c.roundTrip(req(SET, withPath(wire.EscapePath), withRev(-1), withValue("ME"), noTag), &wire.Response{Rev: &rev})
 	assert.Equal(t, []string{"ME"}, desk.escaped)
 	for _, bad := range []*wire.Request{
 		req(SET, withPath(wire.StatusPath), withRev(-1)), req(DEL, withPath(wire.EscapePath), withRev(-1)),

@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -39,7 +40,7 @@ func TestConfigValidate(t *testing.T) {
 		{func(c *Config) { c.ROSecret = "b" }, "DOOZER_RWSECRET"},
 		{func(c *Config) { c.MaxValue = -1 }, "-1 bytes"},
 		{func(c *Config) { c.MaxValue = MaxMaxValue + 1 }, "not 1 to"},
-		{func(c *Config) { c.MaxConns = -1 }, "connections"},
+		{func(c *Config) { c.MaxConns = -1 }, "connections is negative: -1"},
 		{func(c *Config) { c.MaxWaits = -1 }, "waiting requests"},
 		{func(c *Config) { c.MaxWrites = -1 }, "writes"},
 		{func(c *Config) { c.MaxUnread = -1 }, "unread"},
@@ -59,6 +60,7 @@ func TestConfigValidate(t *testing.T) {
 		_, newErr := New(c)
 		assert.Equal(t, err, newErr)
 	}
+	assert.Equal(t, DefaultMaxUnread, good.withDefaults().MaxUnread)
 }
 
 // A script is a listener that does what it is told, one thing per Accept.
@@ -127,8 +129,10 @@ func TestCloseWhileAcceptingFails(t *testing.T) {
 func TestAcceptErrorsThatStay(t *testing.T) {
 	rig := newRig(t)
 	broken := errors.New("broken")
-	err := rig.srv.Serve(newScript(func() (net.Conn, error) { return nil, broken }))
-	assert.Equal(t, broken, err)
+	l := newScript(func() (net.Conn, error) { return nil, broken })
+	assert.Equal(t, broken, rig.srv.Serve(l))
+	_, err := l.Accept()
+	assert.Equal(t, net.ErrClosed, err)
 }
 
 func TestTooManyConnections(t *testing.T) {
@@ -202,6 +206,43 @@ func TestCloseDeliversAnswers(t *testing.T) {
 		synctest.Wait()
 		client.expect(&wire.Response{Tag: ptr[int32](1), Rev: ptr[int64](0)})
 		client.expectEnd()
+	})
+}
+
+// Even if others than the reader are still writing it.
+func TestCloseDeliversWhatIsBeingWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := newRig(t)
+		client := rig.pipe()
+		client.send(req(WAIT, withPath("/a"), withRev(1)))
+		synctest.Wait()
+		rig.node.set("/a", "v")
+		synctest.Wait()
+		go rig.srv.Close()
+		synctest.Wait()
+		assert.Equal(t, "v", string(client.receive().Value))
+		client.expectEnd()
+	})
+}
+
+// A client that takes a little now and then has no more time than others.
+func TestCloseDoesNotWaitForSlowClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := newRig(t)
+		client := rig.pipe()
+		client.send(req(WAIT, withPath("/a"), withRev(1)))
+		synctest.Wait()
+		rig.node.set("/a", strings.Repeat("v", 10000))
+		var reading sync.WaitGroup
+		reading.Go(func() {
+			for err := error(nil); err == nil; _, err = client.nc.Read(make([]byte, 1)) {
+				<-time.After(closeTimeout / 10)
+			}
+		})
+		start := time.Now()
+		assert.Equal(t, nil, rig.srv.Close())
+		assert.Equal(t, closeTimeout, time.Since(start))
+		reading.Wait()
 	})
 }
 
@@ -318,6 +359,25 @@ func TestClientThatNeverReadsByTLS(t *testing.T) {
 		<-client.ended
 		assert.Equal(t, DefaultWriteTimeout, time.Since(start))
 		assert.Equal(t, uint64(1), rig.srv.Stats().Cut)
+		client.expectEnd()
+	})
+}
+
+// TLS, which cannot go on after a write that took too long, is no reason to cut who
+// is slow, but not stuck.
+func TestClientThatReadsSlowlyByTLS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := newRig(t)
+		rig.node.set("/a", strings.Repeat("v", 1<<20))
+		client, _ := rig.tlsPipe()
+		client.send(req(GET, withPath("/a")))
+		start := time.Now()
+		for range 64 {
+			<-time.After(DefaultWriteTimeout / 8)
+			_, err := io.ReadFull(client.nc, make([]byte, 16<<10))
+			assert.Equal(t, nil, err)
+		}
+		assert.T(t, time.Since(start) > 7*DefaultWriteTimeout)
 	})
 }
 
