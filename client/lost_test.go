@@ -388,6 +388,36 @@ func TestCtxThatEndsBeforeAWriteLeft(t *testing.T) {
 		assert.Equal(t, context.DeadlineExceeded, set(3)(ctx, c))
 		close(given)
 		assert.Equal(t, nil, <-got)
+		time.Sleep(time.Minute) // of the bubble's clock: nor does the server owe an answer to it
+	})
+}
+
+// What is too large to go out together with others goes out before them.
+func TestLargeRequestDoesNotHoldUpOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		given := make(chan struct{})
+		n.serve("a:1", func(p *remote) {
+			p.hello(10)
+			<-given
+			for _, verb := range []wire.Request_Verb{wire.Request_NOP, wire.Request_SET, wire.Request_SELF} {
+				r := p.want(verb)
+				defer p.send(r, &wire.Response{Rev: ptr[int64](11)})
+			}
+		})
+		c := n.client("a:1")
+		for _, call := range []func(){
+			func() { _ = c.Nop(t.Context()) },
+			func() { _, _ = c.Set(t.Context(), "/a", client.Missing, make([]byte, 1<<20)) },
+			func() { _, _ = c.Self(t.Context()) },
+		} {
+			go call()
+			synctest.Wait() // the server reads nothing, so the first is being written and the others queue
+		}
+		begun := time.Now()
+		close(given)
+		n.wg.Wait()
+		assert.Equal(t, time.Duration(0), time.Since(begun))
 	})
 }
 
@@ -438,11 +468,13 @@ func TestTooManyAbandonedRequests(t *testing.T) {
 			wg.Go(func() { _, _, _ = c.Get(ctx, "/a", client.Now) })
 		}
 		synctest.Wait()
+		begun := time.Now()
 		cancel()
 		wg.Wait()
 		id, err := c.Self(t.Context())
 		assert.Equal(t, nil, err)
 		assert.Equal(t, "b", id)
+		assert.T(t, time.Since(begun) < client.DefaultHeartbeat, "it was given up for its silence")
 	})
 }
 

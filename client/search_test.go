@@ -150,6 +150,22 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
+// However often it failed, the pauses do not grow beyond their limit, nor do they end.
+func TestBackoffForAWeek(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve("a:1", hangUpOn(wire.Request_SELF))
+		cfg := n.config("a:1")
+		cfg.MaxBackoff, cfg.RetryFor = time.Hour, 7*24*time.Hour
+		c, err := client.DialConfig(t.Context(), cfg)
+		assert.Equal(t, nil, err)
+		defer c.Close()
+		_, err = c.Self(t.Context())
+		assert.Equal(t, "a:1: connection refused", err.Error())
+		assert.T(t, len(n.dials) > 7*24 && len(n.dials) < 8*24, len(n.dials))
+	})
+}
+
 // After a search has failed, the next request begins another.
 func TestClientRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -659,7 +675,10 @@ func TestRefusedSecretIsFinal(t *testing.T) {
 		})
 		cfg := n.config("a:1", "b:1")
 		cfg.Secret = ptr("wrong")
+		begun := time.Now()
 		_, err := client.DialConfig(t.Context(), cfg)
+		n.wg.Wait() // until the client has hung up
+		assert.Equal(t, time.Duration(0), time.Since(begun))
 		assert.Equal(t, true, errors.Is(err, client.ErrPermission))
 		assert.Equal(t, "OTHER: permission denied", err.Error())
 		assert.Equal(t, []string{"a:1"}, n.dialled())

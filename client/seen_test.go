@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"net"
 	"runtime"
 	"testing"
@@ -49,6 +50,52 @@ func TestAnswerNotYetLookedAtIsSeen(t *testing.T) {
 		answer(t, second, wire.Request_GET, 20)
 		assert.Equal(t, nil, <-got)
 	})
+}
+
+// An answer that has come counts, even if ctx has ended and whoever asked has not
+// been told yet.
+func TestAnswerThatCameCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		cl := &call{cn: new(conn), done: make(chan struct{})} // taken off the connection's calls
+		answer := new(wire.Response)
+		go func() {
+			synctest.Wait()
+			cl.settle(answer, nil)
+		}()
+		got, err := cl.wait(ctx)
+		assert.Equal(t, nil, err)
+		assert.T(t, got == answer)
+	})
+}
+
+// Once a copy of a write may have been applied, its outcome is unknown, even if the
+// next copy never leaves.
+func TestOutcomeStaysUnknown(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c := newClient(Config{Addrs: []string{"a:1"}}.withDefaults())
+	defer c.Close()
+	second := &call{cn: new(conn), done: make(chan struct{})}
+	second.settle(nil, errGone)
+	x := &exchange{req: plain(wire.Request_SET), call: second, write: true, repeatable: true, doubtful: true}
+	_, err := c.finish(ctx, x)
+	assert.T(t, errors.Is(err, ErrUnknownOutcome), err)
+}
+
+// A connection that is found when the client has been closed is closed.
+func TestConnectionFoundTooLateIsClosed(t *testing.T) {
+	c := newClient(Config{Addrs: []string{"a:1"}}.withDefaults())
+	c.Close()
+	here, _ := net.Pipe()
+	s := &search{cn: newConn("a:1", here, DefaultHeartbeat, c.saw), done: make(chan struct{})}
+	found := s.cn
+	c.publish(s)
+	<-s.done
+	<-found.gone
+	assert.Equal(t, ErrClosed, s.err)
+	assert.T(t, s.cn == nil)
 }
 
 // answer reads one request, which must have the verb, and answers it.

@@ -54,11 +54,19 @@ func TestTLS(t *testing.T) {
 				return
 			}
 			assert.Equal(t, nil, err)
+			assert.T(t, v.tls.ServerName != "127.0.0.1", "what was given is changed")
 			id, err := c.Self(t.Context())
 			assert.Equal(t, []any{n.ID(), nil}, []any{id, err})
 			assert.Equal(t, nil, c.Close())
 		})
 	}
+}
+
+func TestTLSToNobody(t *testing.T) {
+	cfg := newNetwork(t).config("a:1")
+	cfg.TLS = new(tls.Config)
+	_, err := client.DialConfig(t.Context(), cfg)
+	assert.Equal(t, "a:1: connection refused", err.Error())
 }
 
 func TestTLSToAServerWithout(t *testing.T) {

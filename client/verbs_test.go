@@ -114,6 +114,17 @@ func TestVerbs(t *testing.T) {
 			},
 			request(wire.Request_SELF, nil),
 			&wire.Response{Value: []byte("ID")}, result{"ID", error(nil)}},
+		{"Status",
+			func(ctx context.Context, c *client.Client) result {
+				status, err := c.Status(ctx)
+				return result{string(status), err}
+			},
+			request(wire.Request_GET, func(r *wire.Request) { r.Path = ptr(wire.StatusPath) }),
+			file(7, "{}"), result{"{}", error(nil)}},
+		{"Escape",
+			func(ctx context.Context, c *client.Client) result { return result{c.Escape(ctx, "ID")} },
+			request(wire.Request_SET, func(r *wire.Request) { pathRev(wire.EscapePath, client.Clobber)(r); r.Value = []byte("ID") }),
+			&wire.Response{Rev: ptr[int64](9)}, result{error(nil)}},
 		{"Access",
 			func(ctx context.Context, c *client.Client) result { return result{c.Access(ctx, "s")} },
 			request(wire.Request_ACCESS, func(r *wire.Request) { r.Value = []byte("s") }),

@@ -133,6 +133,39 @@ func TestQuietWatchKeepsUp(t *testing.T) {
 	})
 }
 
+// A watch that stays quiet asks less and less often, but keeps asking.
+func TestQuietWatchAsksSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		var looks []time.Duration
+		n.serve("a:1", func(p *remote) {
+			p.hello(10)
+			p.want(wire.Request_WAIT)
+			begun := time.Now()
+			for r := p.next(); r != nil; r = p.next() {
+				p.rev++
+				switch r.GetVerb() {
+				case wire.Request_WAIT:
+					looks = append(looks, time.Since(begun))
+					p.send(r, refusal(wire.Response_OTHER, wire.DetailCancelled))
+				default:
+					p.send(r, &wire.Response{Rev: &p.rev})
+				}
+			}
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute+time.Second/2)
+		defer cancel()
+		_, err := n.client("a:1").Wait(ctx, "/w/*", 10)
+		assert.Equal(t, context.DeadlineExceeded, err)
+		synctest.Wait()
+		var want []time.Duration
+		for _, s := range []time.Duration{1, 3, 7, 15, 30, 45, 60} {
+			want = append(want, s*time.Second)
+		}
+		assert.Equal(t, want, looks)
+	})
+}
+
 // How far a watch has come is not known if a server says anything else, and a
 // rev that is older than what the watch waits for tells nothing.
 func TestQuietWatchKeepsToWhatIsProven(t *testing.T) {

@@ -415,6 +415,20 @@ func TestTooManyWritesPauseReading(t *testing.T) {
 	})
 }
 
+// The reader does not pause with answers in its hands.
+func TestAnswersAreGivenBeforeReadingPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := newRig(t, func(c *Config) { c.MaxWrites = 1 })
+		rig.node.hold = true
+		client := rig.pipe()
+		client.send(req(REV), req(NOP), req(NOP))
+		client.expect(&wire.Response{Tag: ptr[int32](1), Rev: ptr[int64](0)})
+		rig.node.release()
+		client.receive()
+		client.receive()
+	})
+}
+
 // stuckNode are nodes that keep the reader from reading.
 var stuckNode = map[string]func(*fakeNode){
 	"undecided": func(n *fakeNode) { n.hold = true },

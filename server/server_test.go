@@ -190,7 +190,9 @@ func TestServe(t *testing.T) {
 	}
 	_, err := net.Dial("tcp", addr)
 	assert.T(t, errors.Is(err, syscall.ECONNREFUSED), err)
-	assert.Equal(t, ErrClosed, rig.srv.Serve(newScript()))
+	late := newScript()
+	assert.Equal(t, ErrClosed, rig.srv.Serve(late))
+	<-late.closed
 	rig.dial().expectEnd()
 	assert.Equal(t, nil, rig.srv.Close(), "again")
 }
