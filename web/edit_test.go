@@ -40,6 +40,7 @@ func TestEditing(t *testing.T) {
 		{`{"op":"del","path":"/a","rev":1}`, 409, editAnswer{Rev: 6, Error: "rev mismatch"}},
 		{`{"op":"del","path":"/a","rev":2}`, 200, editAnswer{Rev: 7}},
 		{`{"op":"set","path":"/a/b","rev":0,"value":"12345678901"}`, 400, editAnswer{Error: "value too large: the limit is 10 bytes"}},
+		{`{"op":"set","path":"/b","rev":0,"value":"1234567890"}`, 200, editAnswer{Rev: 8}},
 		{`{"op":"mv","path":"/a","rev":0}`, 400, editAnswer{Error: "op must be set or del"}},
 	} {
 		status, a := edited(t, v, c.body)
@@ -51,7 +52,7 @@ func TestEditing(t *testing.T) {
 		assert.Equal(t, http.StatusBadRequest, status)
 		assert.NotEqual(t, "", a.Error)
 	}
-	assert.Equal(t, int64(7), tr.store.Snapshot().Rev()) // what is refused consumes none
+	assert.Equal(t, int64(8), tr.store.Snapshot().Rev()) // what is refused consumes none
 	assert.Equal(t, true, bootOf(t, get(v, "/").Body.String()).Edit)
 }
 
@@ -116,6 +117,14 @@ type deaf struct{ err error }
 
 func (d deaf) Propose(context.Context, store.Mutation, func(store.Event, error)) error { return d.err }
 
+// A doubting node takes everything, and says later that it came to nothing.
+type doubting struct{ err error }
+
+func (d doubting) Propose(_ context.Context, _ store.Mutation, done func(store.Event, error)) error {
+	done(store.Event{}, d.err)
+	return nil
+}
+
 type readOnly struct{ error }
 
 func (readOnly) ReadOnly() bool { return true }
@@ -123,15 +132,17 @@ func (readOnly) ReadOnly() bool { return true }
 func TestEditsThatNobodyTakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, c := range []struct {
-			err    error
+			by     Writer
 			status int
 			text   string
 		}{
-			{nil, http.StatusGatewayTimeout, "no agreement in time: it may still happen"},
-			{readOnly{errors.New("x")}, http.StatusServiceUnavailable, "this node takes no writes: it is an observer"},
-			{errors.New("closed"), http.StatusServiceUnavailable, "closed"},
+			{deaf{}, http.StatusGatewayTimeout, "no agreement in time: it may still happen"},
+			{deaf{readOnly{errors.New("x")}}, http.StatusServiceUnavailable, "this node takes no writes: it is an observer"},
+			{deaf{errors.New("closed")}, http.StatusServiceUnavailable, "closed"},
+			{doubting{readOnly{errors.New("x")}}, http.StatusServiceUnavailable, "this node takes no writes: it is an observer"},
+			{doubting{errors.New("no majority")}, http.StatusServiceUnavailable, "no majority"},
 		} {
-			v := viewOf(t, Config{Node: newTree(t, 10), Writer: deaf{c.err}})
+			v := viewOf(t, Config{Node: newTree(t, 10), Writer: c.by})
 			status, a := edited(t, v, `{"op":"del","path":"/a","rev":1}`)
 			assert.Equal(t, c.status, status)
 			assert.Equal(t, c.text, a.Error)

@@ -308,10 +308,32 @@ func TestStreamsEndWithTheirBrowsers(t *testing.T) {
 			cancel()
 			<-done
 			assert.Equal(t, 0, len(v.streams))
+			assert.Equal(t, 0, v.hub.follows)
 			v.Close()
 			assert.Equal(t, 0, tr.store.Waits())
 		})
 	}
+}
+
+// Whoever asks for the headers only has no stream.
+func TestStreamsOfHeadersOnly(t *testing.T) {
+	v := viewOf(t, Config{Node: newTree(t, 10)})
+	for _, url := range []string{"/_/stream", "/events"} {
+		w := request(v, "HEAD", url, "")
+		assert.Equal(t, "text/event-stream", w.Header().Get("Content-Type"))
+		assert.Equal(t, "no", w.Header().Get("X-Accel-Buffering"))
+		assert.Equal(t, 0, len(v.streams))
+	}
+}
+
+// What is kept for streams that do not keep up is bounded.
+func TestOldFramesAreForgotten(t *testing.T) {
+	h := newHub(past{store.New(10)})
+	for rev := range int64(2 * keptFrames) {
+		h.add(&frame{From: rev, To: rev + 1}, h.past.Snapshot())
+	}
+	assert.Equal(t, keptFrames, len(h.frames))
+	assert.Equal(t, int64(keptFrames), h.frames[0].From)
 }
 
 // A reader that takes nothing is cut off.

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -135,10 +137,20 @@ func TestPageBringsWhatItShows(t *testing.T) {
 	tr := newTree(t, 10)
 	tr.set("/a/b/c", "hello, world")
 	tr.set("/a/empty", "")
-	v := viewOf(t, Config{Node: tr, Name: "test", Addr: "10.0.0.1:8046"})
-	w := get(v, "/")
+	v := viewOf(t, Config{
+		Node: tr, Name: "test", Addr: "10.0.0.1:8046", Version: "1.2", RWSecret: "w",
+		ClusterID: func() string { return "cluster" },
+	})
+	w := get(v, "/", "Authorization", "Bearer w")
 	assert.Equal(t, http.StatusOK, w.Code)
 	b := bootOf(t, w.Body.String())
+	b.Lists, b.Path = nil, ""
+	assert.Equal(t, boot{
+		ClusterID: "cluster", Name: "test", Node: nodeID, Addr: "10.0.0.1:8046", Version: "1.2",
+		Rev: 2, Oldest: 1, MayWrite: true, Secrets: true, MaxValue: DefaultMaxValue,
+	}, b)
+	v = viewOf(t, Config{Node: tr})
+	b = bootOf(t, get(v, "/").Body.String())
 	assert.Equal(t, "/", b.Path)
 	assert.Equal(t, int64(2), b.Rev)
 	assert.Equal(t, nodeID, b.ClusterID)
@@ -297,6 +309,7 @@ func TestRawBody(t *testing.T) {
 	assert.Equal(t, "<script>", w.Body.String())
 	assert.Equal(t, "text/plain; charset=utf-8", w.Header().Get("Content-Type"))
 	assert.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
+	assert.Equal(t, "1", w.Header().Get("Doozer-Rev"))
 	w = get(v, "/_/raw?path=/bin/x")
 	assert.Equal(t, "\x00\x01", w.Body.String())
 	assert.Equal(t, "application/octet-stream", w.Header().Get("Content-Type"))
@@ -358,7 +371,9 @@ func TestFind(t *testing.T) {
 func TestMethods(t *testing.T) {
 	v := viewOf(t, Config{Node: newTree(t, 10)})
 	for _, method := range []string{"PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"} {
-		assert.Equal(t, http.StatusMethodNotAllowed, request(v, method, "/", "").Code)
+		w := request(v, method, "/", "")
+		assert.Equal(t, http.StatusMethodNotAllowed, w.Code)
+		assert.Equal(t, "GET, HEAD", w.Header().Get("Allow"))
 	}
 	for _, url := range []string{"/", "/_/list", "/events", "/livez"} {
 		assert.Equal(t, http.StatusMethodNotAllowed, request(v, "POST", url, "").Code)
@@ -388,6 +403,7 @@ func TestAssetsAreKeptForGood(t *testing.T) {
 		plain, packed := get(v, url), get(v, url, "Accept-Encoding", "gzip")
 		contains(t, plain.Header().Get("Content-Type"), kind)
 		contains(t, plain.Header().Get("Cache-Control"), "immutable")
+		assert.Equal(t, "Accept-Encoding", plain.Header().Get("Vary"))
 		assert.Equal(t, "gzip", packed.Header().Get("Content-Encoding"))
 		z, err := gzip.NewReader(packed.Body)
 		assert.Equal(t, nil, err)
@@ -397,6 +413,7 @@ func TestAssetsAreKeptForGood(t *testing.T) {
 		assert.Equal(t, http.StatusNotFound, get(v, "/_/a/other/"+path.Base(url)).Code)
 	}
 	assert.Equal(t, http.StatusNotFound, get(v, "/_/a/"+v.assets.hash+"/page.html").Code)
+	assert.NotEqual(t, fmt.Sprintf("%x", sha256.Sum256(nil))[:len(v.assets.hash)], v.assets.hash, "the hash is that of nothing")
 }
 
 func TestSecrets(t *testing.T) {
@@ -423,6 +440,10 @@ func TestSecrets(t *testing.T) {
 		for _, url := range []string{"/", "/_/list?dir=/", "/metrics"} {
 			assert.Equal(t, c.want, get(v, url, "Authorization", basic(c.password)).Code)
 			assert.Equal(t, c.want, get(v, url, "Authorization", "Bearer "+c.password).Code)
+			if c.password == "" {
+				assert.Equal(t, c.want, get(v, url).Code)
+				assert.Equal(t, c.want, get(v, url, "Cookie", "doozer-8000=old").Code)
+			}
 		}
 		assert.Equal(t, "ok\n", get(v, "/livez").Body.String())
 		assert.Equal(t, "ok\n", get(v, "/readyz").Body.String())
@@ -444,6 +465,13 @@ func TestSigningIn(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, page.Code)
 	assert.Equal(t, "", page.Header().Get("WWW-Authenticate"))
 	contains(t, page.Body.String(), `name="next" value="/a/b?rev=3"`)
+	contains(t, page.Body.String(), "prod")
+	contains(t, page.Body.String(), "/_/a/"+v.assets.hash+"/style.css")
+	lacks(t, page.Body.String(), `name="write"`)
+	toWrite := get(v, "/_/signin?next=/a")
+	assert.Equal(t, http.StatusUnauthorized, toWrite.Code)
+	contains(t, toWrite.Body.String(), `name="next" value="/a"`)
+	contains(t, toWrite.Body.String(), `name="write"`)
 
 	form := func(values ...string) *httptest.ResponseRecorder {
 		f := url.Values{}
@@ -463,18 +491,45 @@ func TestSigningIn(t *testing.T) {
 	cookie := right.Result().Cookies()[0]
 	assert.T(t, cookie.HttpOnly)
 	assert.Equal(t, http.SameSiteLaxMode, cookie.SameSite)
+	assert.Equal(t, "/", cookie.Path)
+	assert.Equal(t, false, cookie.Secure)
 	signedIn := cookie.Name + "=" + cookie.Value
 	assert.Equal(t, http.StatusOK, get(v, "/", "Cookie", signedIn).Code)
 	assert.Equal(t, false, bootOf(t, get(v, "/", "Cookie", signedIn).Body.String()).MayWrite)
 
 	assert.Equal(t, http.StatusUnauthorized, form("secret", "r", "write", "1").Code) // reading is not enough to write
 	assert.Equal(t, http.StatusSeeOther, form("secret", "w", "write", "1").Code)
+	assert.Equal(t, http.StatusUnauthorized, form("padding", strings.Repeat("x", maxSignin), "secret", "w").Code) // nobody has such a secret
 
 	// Another process with the same secrets takes the session, one with others does not.
 	assert.Equal(t, http.StatusOK, get(viewOf(t, Config{Node: tr, RWSecret: "w", ROSecret: "r"}), "/", "Cookie", signedIn).Code)
 	assert.Equal(t, http.StatusUnauthorized, get(viewOf(t, Config{Node: tr, RWSecret: "w2", ROSecret: "r"}), "/", "Cookie", signedIn).Code)
 	out := request(v, "POST", "/_/signout", "")
 	assert.T(t, out.Result().Cookies()[0].MaxAge < 0)
+	assert.Equal(t, "/", out.Header().Get("Location"))
+}
+
+// A cookie that was given by TLS is not shown without.
+func TestSessionsOfTLSStayThere(t *testing.T) {
+	v := viewOf(t, Config{Node: newTree(t, 10), RWSecret: "w"})
+	r := httptest.NewRequest("POST", "https://127.0.0.1:8000/_/signin", strings.NewReader("secret=w"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	v.ServeHTTP(w, r)
+	assert.T(t, w.Result().Cookies()[0].Secure)
+}
+
+// Whoever shows two secrets may do what the better one allows.
+func TestTheBetterSecretCounts(t *testing.T) {
+	g := newGate(Config{RWSecret: "w", ROSecret: "r"})
+	for _, kind := range []string{"Bearer r", "Basic " + base64.StdEncoding.EncodeToString([]byte("any:r"))} {
+		for _, level := range []access{mayRead, mayWrite} {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header.Set("Authorization", kind)
+			r.AddCookie(&http.Cookie{Name: cookieName(r), Value: g.session(level, time.Now().Add(time.Hour))})
+			assert.Equal(t, level, g.of(r), kind)
+		}
+	}
 }
 
 func TestSessionsCannotBeMade(t *testing.T) {
@@ -504,6 +559,7 @@ func TestOnlyItsOwnNames(t *testing.T) {
 		"[::1]:8000":           200,
 		"192.168.1.2":          200,
 		"localhost:8000":       200,
+		"a.localhost:8000":     200,
 		"doozer.example:8000":  200,
 		"DOOZER.example":       200,
 		"evil.example:8000":    http.StatusMisdirectedRequest,
@@ -545,7 +601,10 @@ func TestHealth(t *testing.T) {
 func TestProfilesOnlyIfAskedFor(t *testing.T) {
 	tr := newTree(t, 10)
 	assert.Equal(t, http.StatusNotFound, get(viewOf(t, Config{Node: tr}), "/debug/pprof/").Code)
-	contains(t, get(viewOf(t, Config{Node: tr, Profile: true}), "/debug/pprof/").Body.String(), "goroutine")
+	v := viewOf(t, Config{Node: tr, Profile: true})
+	contains(t, get(v, "/debug/pprof/").Body.String(), "goroutine")
+	contains(t, get(v, "/debug/pprof/cmdline").Body.String(), "web.test")
+	contains(t, get(v, "/debug/pprof/symbol").Body.String(), "num_symbols")
 }
 
 // lines reads a stream line by line.
