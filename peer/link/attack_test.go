@@ -10,6 +10,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -156,6 +157,7 @@ func TestForgedFrame(t *testing.T) {
 	a.awaitMet(r.addr() + " B/")
 	a.Send(Peer{"", r.addr()}, []byte("good"))
 	b.awaitLog("a frame that it did not send")
+	assert.T(t, regexp.MustCompile(`level=WARN msg="link from a peer down".* a frame that it did not send`).MatchString(b.log.String()), b.log)
 	a.await("met again", func() bool { return len(a.met) > 1 })
 	a.Send(Peer{"", r.addr()}, []byte("fine"))
 	b.awaitGot("A/ fine")

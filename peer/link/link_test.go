@@ -16,6 +16,7 @@ func TestFramesGoOneWay(t *testing.T) {
 	b.Send(a.peer(), []byte("back")) // B does not want A
 	assert.Equal(t, uint64(1), b.Stats().NoLink)
 	assert.Equal(t, 1, a.Stats().To)
+	assert.Equal(t, uint64(1), b.Stats().Received)
 	assert.Equal(t, 1, b.Stats().From)
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/bmizerany/assert"
+
+	"github.com/ha/doozerd/internal/wire"
 )
 
 func TestNobodyListens(t *testing.T) {
@@ -101,6 +103,15 @@ func TestWantedUnderAnotherID(t *testing.T) {
 func TestItselfIsNotWanted(t *testing.T) {
 	a := start(t, "A")
 	a.Want([]Peer{a.peer(), {"A", "elsewhere:1"}, {"", a.addr()}})
+	assert.Equal(t, 0, len(*a.routes.Load()))
+}
+
+func TestWhatIsTooLongIsNotWanted(t *testing.T) {
+	a := start(t, "A")
+	a.Want([]Peer{
+		{strings.Repeat("i", wire.MaxPeerID+1), "127.0.0.1:1"},
+		{"B", strings.Repeat("a", wire.MaxPeerAddr-1) + ":1"},
+	})
 	assert.Equal(t, 0, len(*a.routes.Load()))
 }
 

@@ -10,6 +10,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -100,6 +101,16 @@ func TestCertificates(t *testing.T) {
 	b.awaitGot("A/ hello")
 	a.stopServing()
 	b.awaitLost("A")
+}
+
+// Nothing older than TLS 1.3 is spoken between members.
+func TestOldTLSIsNotSpoken(t *testing.T) {
+	ca := newAuthority(t)
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	go tls.Server(theirs, &tls.Config{Certificates: []tls.Certificate{ca.pair("127.0.0.1")}, MaxVersion: tls.VersionTLS12}).Handshake()
+	_, err := secure(t.Context(), ours, "127.0.0.1:1", &tls.Config{RootCAs: ca.pool})
+	assert.T(t, err != nil && strings.Contains(err.Error(), "protocol version"), err)
 }
 
 func TestSecretOverTLS(t *testing.T) {
