@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"regexp"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/bmizerany/assert"
 	"github.com/ha/doozerd/consensus"
+	"github.com/ha/doozerd/internal/wire"
 	"github.com/ha/doozerd/store"
 )
 
@@ -130,6 +132,7 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 		{func(c *Config) { c.Cluster = "a/b" }, `cluster name "a/b"`},
 		{func(c *Config) { c.Cluster = "a_b" }, `cluster name "a_b"`},
 		{func(c *Config) { c.ID = "ä" }, `id "ä"`},
+		{func(c *Config) { c.ID = strings.Repeat("I", wire.MaxPeerID+1) }, "id of 256 bytes, more than 255"},
 		{func(c *Config) { c.History = -1 }, "history of -1"},
 		{func(c *Config) { c.History = store.MaxHistory + 1 }, "history of"},
 		{func(c *Config) { c.Pulse = -time.Second }, "pulse of -1s"},
@@ -143,6 +146,26 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 		}
 		assert.T(t, regexp.MustCompile(regexp.QuoteMeta(c.says)).MatchString(err.Error()), err.Error())
 	}
+}
+
+// Nobody escapes by a mistake: not another node, nor one that hears a majority, nor one that has nothing.
+func TestEscapeIsRefused(t *testing.T) {
+	n := start(t, testConfig())
+	cluster := n.Status().Cluster
+	desk := Desk{Node: n}
+	err := desk.Escape("ANOTHER")
+	assert.T(t, err != nil && strings.HasPrefix(err.Error(), "this is "+testID+":"), err)
+	assert.Equal(t, ErrMajority, desk.Escape(testID))
+	status := string(desk.Status())
+	assert.T(t, strings.Contains(status, `"`+cluster+`"`), status)
+
+	l, err := net.Listen("tcp", "127.0.0.1:0") // where nobody says anything
+	assert.Equal(t, nil, err)
+	defer l.Close()
+	c := testConfig()
+	c.Attach = []string{l.Addr().String()}
+	seeking := start(t, c)
+	assert.Equal(t, ErrReadOnly, Desk{Node: seeking}.Escape(testID))
 }
 
 func TestProposeAnswersWithTheEvent(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -137,21 +138,63 @@ func TestPeerLimits(t *testing.T) {
 		{"mutations", MaxPeerMutations, []protowire.Number{5, 6, 3}},
 		{"mutations of a vote", MaxPeerMutations, []protowire.Number{5, 9, 3, 3}},
 		{"mutations in a log", MaxPeerMutations, []protowire.Number{5, 10, 3}},
+		{"notes", MaxPeerMessages, []protowire.Number{6}},
+		{"mutations", MaxPeerMutations, []protowire.Number{6, 2}},
+		{"silent", MaxPeerIDs, []protowire.Number{6, 3}},
+		{"heard", MaxPeerIDs, []protowire.Number{6, 4}},
+		{"part", 1, []protowire.Number{6, 7}},
+		{"eras", MaxPeerVotes, []protowire.Number{6, 7, 2}},
+		{"voters", MaxPeerVoters, []protowire.Number{6, 7, 2, 2}},
+		{"content", MaxPeerFiles, []protowire.Number{6, 7, 6}},
+		{"path", 1, []protowire.Number{6, 7, 6, 1}},
+		{"body", 1, []protowire.Number{6, 7, 6, 3}},
+		{"assemble", 1, []protowire.Number{6, 8}},
+		{"addr", 1, []protowire.Number{6, 8, 2}},
+		{"list", 1, []protowire.Number{6, 8, 3}},
+		{"value", 1, []protowire.Number{6, 8, 6}},
+		{"cluster", 1, []protowire.Number{6, 8, 6, 1}},
+		{"voters", MaxPeerVoters, []protowire.Number{6, 8, 6, 2}},
+		{"id", 1, []protowire.Number{6, 8, 6, 2, 1}},
+		{"addr", 1, []protowire.Number{6, 8, 6, 2, 2}},
+		{"cluster", 1, []protowire.Number{6, 8, 7}},
 	} {
 		_, err := DecodePeerFrame(sealed(within(tt.most, nil, tt.numbers...)))
 		assert.Equal(t, nil, err, tt.name)
 		_, err = DecodePeerFrame(sealed(within(tt.most+1, nil, tt.numbers...)))
 		assert.T(t, errors.Is(err, ErrLimit), tt.name, err)
+		if what := tt.numbers; len(what) == 1 || what[0] == 6 { // the names of others say where they are
+			assert.Equal(t, fmt.Sprintf("%v: more than %d %s", ErrLimit, tt.most, tt.name), err.Error())
+		}
 	}
 }
 
-func TestPeerIDLimit(t *testing.T) {
-	longest := []byte(strings.Repeat("x", MaxPeerID))
-	for number := protowire.Number(1); number <= 4; number++ {
-		_, err := DecodePeerFrame(sealed(within(1, longest, number)))
-		assert.Equal(t, nil, err, number)
-		_, err = DecodePeerFrame(sealed(within(1, append(longest, 'x'), number)))
-		assert.T(t, errors.Is(err, ErrLimit), number, err)
+func TestPeerLengthLimits(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		most    int // so many bytes are good, one more is not
+		numbers []protowire.Number
+	}{
+		{"cluster", MaxPeerID, []protowire.Number{1}},
+		{"from", MaxPeerID, []protowire.Number{2}},
+		{"to", MaxPeerID, []protowire.Number{3}},
+		{"others", MaxPeerID, []protowire.Number{4}},
+		{"silent", MaxPeerID, []protowire.Number{6, 3}},
+		{"heard", MaxPeerID, []protowire.Number{6, 4}},
+		{"voters", MaxPeerID, []protowire.Number{6, 7, 2, 2}},
+		{"path", MaxPeerPath, []protowire.Number{6, 7, 6, 1}},
+		{"addr", MaxPeerPath, []protowire.Number{6, 8, 2}},
+		{"list", MaxPeerList, []protowire.Number{6, 8, 3}},
+		{"cluster", MaxPeerID, []protowire.Number{6, 8, 6, 1}},
+		{"id", MaxPeerID, []protowire.Number{6, 8, 6, 2, 1}},
+		{"addr", MaxPeerPath, []protowire.Number{6, 8, 6, 2, 2}},
+		{"cluster", MaxPeerID, []protowire.Number{6, 8, 7}},
+	} {
+		longest := []byte(strings.Repeat("x", tt.most))
+		_, err := DecodePeerFrame(sealed(within(1, longest, tt.numbers...)))
+		assert.Equal(t, nil, err, tt.name)
+		_, err = DecodePeerFrame(sealed(within(1, append(longest, 'x'), tt.numbers...)))
+		assert.T(t, errors.Is(err, ErrLimit), tt.name, err)
+		assert.Equal(t, fmt.Sprintf("%v: %s of %d bytes, more than %d", ErrLimit, tt.name, tt.most+1, tt.most), err.Error())
 	}
 }
 
