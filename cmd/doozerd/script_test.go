@@ -62,6 +62,7 @@ func TestMain(m *testing.M) {
 //	remove NAME path            delete one
 //	fetch N URL [password]      get a page: its status is N, its body on stdout; a probe that is to
 //	                            find all well is sent again until it does
+//	fetch-as HOST N URL         the same, calling the server by that name
 //	fetch-tls N URL CA [CERT KEY]
 //	                            the same, trusting CA and showing CERT
 func TestScripts(t *testing.T) {
@@ -89,6 +90,7 @@ func TestScripts(t *testing.T) {
 			"put":          command(putCommand, 3),
 			"remove":       command(removeCommand, 2),
 			"fetch":        command(fetchCommand, 2),
+			"fetch-as":     command(fetchAsCommand, 3),
 			"fetch-tls":    command(fetchTLSCommand, 3),
 		},
 	})
@@ -468,6 +470,13 @@ func fetchCommand(ts *testscript.TestScript, args []string) {
 		r.SetBasicAuth("anybody", args[2])
 	}
 	fetch(ts, http.DefaultClient, r, args[0])
+}
+
+func fetchAsCommand(ts *testscript.TestScript, args []string) {
+	r, err := http.NewRequest("GET", args[2], nil)
+	ts.Check(err)
+	r.Host = args[0]
+	fetch(ts, http.DefaultClient, r, args[1])
 }
 
 func fetchTLSCommand(ts *testscript.TestScript, args []string) {
