@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -135,6 +136,9 @@ func TestMetrics(t *testing.T) {
 		"doozerd_write_seconds_count 2", "doozerd_barrier_seconds_count 1", "doozerd_web_streams 0",
 	} {
 		contains(t, metrics, "\n"+line+"\n")
+	}
+	for _, histogram := range []string{"write", "barrier"} { // as fine as one node alone needs it
+		contains(t, metrics, fmt.Sprintf("\ndoozerd_%s_seconds_bucket{le=\"5e-05\"} ", histogram))
 	}
 	contains(t, metrics, "\ngo_goroutines ")
 	contains(t, metrics, "\nprocess_open_fds ")
