@@ -72,14 +72,17 @@ func (x *exchange) progress(ctx context.Context) {
 }
 
 // meanwhile returns the answer to another request on the connection on which x
-// waits, or nil if that wait is over first.
+// waits, or nil if that wait is over first. An answer that came counts, even if
+// the connection ended with it.
 func (x *exchange) meanwhile(ctx context.Context, cl *call) *wire.Response {
 	select {
 	case <-cl.done:
-		return cl.resp
 	case <-x.call.done:
 	case <-ctx.Done():
 	}
-	cl.cn.abandon(cl)
-	return nil
+	if cl.cn.abandon(cl) {
+		return nil
+	}
+	<-cl.done
+	return cl.resp
 }
