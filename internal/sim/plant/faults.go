@@ -123,7 +123,7 @@ var faults = []fault{
 	{"second slot kept", "nobody keeps two slots", "peer/duty.go",
 		"	(*Core).keepOneSlot,\n", ""},
 	{"unregistered stays so", "▲ a node checks its own registration again", "peer/duty.go",
-		"if c.founding != nil || c.leaving.on && !v.voter {", "if c.founding != nil || c.leaving.on && !v.voter || c.leaving.until > 0 {"},
+		"if c.founding != nil || c.leaving.on && !v.voter && !c.leaving.unseen {", "if c.founding != nil || c.leaving.on && !v.voter || c.leaving.until > 0 {"},
 	{"silent not evicted", "a silent voter is evicted", "peer/evict.go",
 		"	if !v.voter {\n		clear(c.witness.reports)", "	if c.now > 0 {\n		clear(c.witness.reports)"},
 	{"silent observer stays", "a silent observer is unregistered", "peer/evict.go",
