@@ -47,8 +47,8 @@ type listener struct {
 	done chan error
 }
 
-// loopback is an address at which no other program is given a port: one that was given back is still free when it is taken
-// again. Other systems than Linux have one such address only.
+// loopback is an address at which no other program is given a port: one that was given back is still free when
+// it is taken again. Other systems than Linux have one such address only.
 func loopback() string {
 	if runtime.GOOS == "linux" {
 		return "127.0.0.41"

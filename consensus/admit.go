@@ -1,13 +1,13 @@
 package consensus
 
-// protocol says, for each kind of message, what is true of it if its sender keeps the protocol, whatever it knows that we do not, and
-// the other way round: so whoever sends another is broken.
+// protocol says, for each kind of message, what is true of it if its sender keeps the protocol, whatever it
+// knows that we do not, and the other way round: so whoever sends another is broken.
 var protocol = [kinds]struct {
 	handle func(*Engine, *Message)
 	// whole is about the message as it is.
 	whole func(*Engine, *Message) bool
-	// each is about every instance of Owner in Range that is in our window: only there do we know who the voters are. It is
-	// nil for a kind that names no instances of one owner.
+	// each is about every instance of Owner in Range that is in our window: only there do we know who the
+	// voters are. It is nil for a kind that names no instances of one owner.
 	each func(*Engine, *slot, *Message) bool
 }{
 	Suggest:      {(*Engine).onSuggest, suggestsOwn, putLegally},
@@ -51,7 +51,8 @@ func (e *Engine) admitsEach(m *Message, rule func(*Engine, *slot, *Message) bool
 	return true
 }
 
-// mayBeOf reports whether id may skip r: unless that is nothing, some instance in it is its own. Beyond our window we cannot know.
+// mayBeOf reports whether id may skip r: unless that is nothing, some instance in it is its own. Beyond our
+// window we cannot know.
 func (e *Engine) mayBeOf(id string, r Range) bool {
 	if r.empty() || e.window.inside(r) != r {
 		return true

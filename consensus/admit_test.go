@@ -165,7 +165,8 @@ func TestStatusTellsOfTimesThatWere(t *testing.T) {
 	}
 }
 
-// An observer may be asked what it knows, and may have forgotten it. Of anyone else we cannot know whether it is a member.
+// An observer may be asked what it knows, and may have forgotten it. Of anyone else we cannot know whether it
+// is a member.
 func TestSnapshotIsTakenFromWhoIsKnown(t *testing.T) {
 	e := lone(t)
 	take := Message{Kind: TakeSnapshot, From: "z", To: "a", Applied: 100}

@@ -1,9 +1,10 @@
 package consensus
 
-// bundle gathers equal statements about neighbouring instances of one owner into one message each, so
-// that a Prepare for a hundred instances is answered with one Promise. A message never names an instance
-// that was not added: one left out, or an era's end, begins a new one, and so does one that would get too large. The slots
-// must be added in ascending order. What is too much for one answer is left out: whoever asked will ask for it again.
+// bundle gathers equal statements about neighbouring instances of one owner into one message each, so that a
+// Prepare for a hundred instances is answered with one Promise. A message never names an instance that was not
+// added: one left out, or an era's end, begins a new one, and so does one that would get too large. The slots
+// must be added in ascending order. What is too much for one answer is left out: whoever asked will ask for it
+// again.
 type bundle struct {
 	engine  *Engine
 	to      string // "" is all voters of the era

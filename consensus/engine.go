@@ -167,8 +167,8 @@ func (e *Engine) decisions() []Decision {
 	return e.results
 }
 
-// maxSpare is for how many elements a slice that was lent keeps its room. Whoever was cut off for a second may have said a hundred
-// thousand things in one turn, and never will again.
+// maxSpare is for how many elements a slice that was lent keeps its room. Whoever was cut off for a second may
+// have said a hundred thousand things in one turn, and never will again.
 const maxSpare = 1024
 
 // emptied returns s to be filled anew; nothing that was shared in it is kept.

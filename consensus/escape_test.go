@@ -117,7 +117,8 @@ func TestEscapeGoesOnFromWhatWasHandedOut(t *testing.T) {
 	assert.Equal(t, uint64(17), r.last)
 }
 
-// Our vote for a filler's no-op is newer than that for our own batch, which therefore was not chosen: it is proposed again.
+// Our vote for a filler's no-op is newer than that for our own batch, which therefore was not chosen: it is
+// proposed again.
 func TestEscapeProposesAgainWhatItLost(t *testing.T) {
 	e := lone(t)
 	r := survivor(t, e)

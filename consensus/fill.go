@@ -62,8 +62,8 @@ func (e *Engine) beginFill(t *stall, s *slot) {
 	e.putValues(t)
 }
 
-// fillEnd is the instance before which a fill from s on ends. Unless the owner is at work that is far ahead of need, so that one stall
-// pays for many.
+// fillEnd is the instance before which a fill from s on ends. Unless the owner is at work that is far ahead of
+// need, so that one stall pays for many.
 func (e *Engine) fillEnd(t *stall, s *slot) uint64 {
 	end := max(e.need, s.instance) + 1
 	if t.peer == nil || !e.atWork(t.peer) {
@@ -72,8 +72,8 @@ func (e *Engine) fillEnd(t *stall, s *slot) uint64 {
 	return min(end, e.window.end())
 }
 
-// newFill returns a fill of the undecided instances of t's owner in r, at our lowest ballot above all that we know of. It stays within
-// one era: the quorum of each instance is that of its own voters.
+// newFill returns a fill of the undecided instances of t's owner in r, at our lowest ballot above all that we
+// know of. It stays within one era: the quorum of each instance is that of its own voters.
 func (e *Engine) newFill(t *stall, r Range, within *era) *fill {
 	f := &fill{era: within}
 	floor := t.floor
@@ -199,8 +199,8 @@ func (e *Engine) repeatFill(f *fill, voter int) {
 	again.flush()
 }
 
-// onReject: somebody promised a higher ballot. To an owner it says that its instances are prepared: it gives those it did not
-// use away and goes on beyond them. To a filler it says that another is at work.
+// onReject: somebody promised a higher ballot. To an owner it says that its instances are prepared: it gives
+// those it did not use away and goes on beyond them. To a filler it says that another is at work.
 func (e *Engine) onReject(m *Message) {
 	e.goBeyond(m)
 	if t := e.stallOf(m.Owner); t != nil && t.fill != nil && m.Ballot > t.fill.ballot && t.fill.touches(m.Range) {

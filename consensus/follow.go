@@ -56,8 +56,8 @@ func (e *Engine) heardFollower(m *Message) {
 	e.sendStatus(f.id, true)
 }
 
-// maxLogs is how many parts of the log a follower is sent in a turn. A busy cluster uses up instances by the ten thousand in a
-// second, most of them as no-ops, and who follows must keep up.
+// maxLogs is how many parts of the log a follower is sent in a turn. A busy cluster uses up instances by the
+// ten thousand in a second, most of them as no-ops, and who follows must keep up.
 const maxLogs = 8
 
 // feedFollowers sends what was applied since, not further ahead of what the follower has than its window takes.
@@ -110,7 +110,8 @@ func (e *Engine) unfollow(id string) uint64 {
 // follows reports whether we rule no instance of our window, and so listen to one voter only.
 func (e *Engine) follows() bool { return !e.rules }
 
-// Upstream returns the voter that an observer listens to, or "": there is none yet, or we are a voter, or linger and listen to all.
+// Upstream returns the voter that an observer listens to, or "": there is none yet, or we are a voter, or
+// linger and listen to all.
 func (e *Engine) Upstream() string {
 	if !e.follows() || e.lingers {
 		return ""
@@ -118,12 +119,13 @@ func (e *Engine) Upstream() string {
 	return e.upstream
 }
 
-// Linger makes an engine that is no voter any more go on to greet every voter, and those of Former, so that it learns how far each has
-// applied. A node that is about to stop needs to know.
+// Linger makes an engine that is no voter any more go on to greet every voter, and those of Former, so that it
+// learns how far each has applied. A node that is about to stop needs to know.
 func (e *Engine) Linger() { e.lingers = true }
 
-// turnAway is after how many fill delays, at most, an observer listens to another voter if its own is silent, or hears no majority. Nothing is
-// lost by that, but one that does not is soon thought dead itself, and stays behind.
+// turnAway is after how many fill delays, at most, an observer listens to another voter if its own is silent,
+// or hears no majority. Nothing is lost by that, but one that does not is soon thought dead itself, and stays
+// behind.
 const turnAway = 10
 
 // turnsAfter returns after how long we turn from p.
@@ -131,8 +133,9 @@ func (e *Engine) turnsAfter(p *peer) time.Duration {
 	return min(fillAnyway*e.patienceWith(p), turnAway*e.cfg.FillDelay)
 }
 
-// greetSource sends our Status to the voter we listen to; if that one is silent or does not stand any more, to the next. If it has heard no
-// majority for a while, another is asked as well: whoever has, since we turned to the one, is the better one to listen to.
+// greetSource sends our Status to the voter we listen to; if that one is silent or does not stand any more, to
+// the next. If it has heard no majority for a while, another is asked as well: whoever has, since we turned to
+// the one, is the better one to listen to.
 func (e *Engine) greetSource() {
 	if len(e.peers) == 0 {
 		return
@@ -157,7 +160,8 @@ func (e *Engine) turnTo(p *peer) *peer {
 	return p
 }
 
-// otherUpstream returns any voter that stands, of whom we are none, but not the one that we turn away from if there is another.
+// otherUpstream returns any voter that stands, of whom we are none, but not the one that we turn away from if
+// there is another.
 func (e *Engine) otherUpstream() *peer {
 	standing := e.standing().voters
 	k := e.cfg.Rand.IntN(len(standing))

@@ -5,14 +5,15 @@ import (
 	"slices"
 )
 
-// former is a voter that ruled instances together with us, and rules none of our window any more. As long as it has not applied all of
-// those, it may have nobody but us to find out from what was decided there.
+// former is a voter that ruled instances together with us, and rules none of our window any more. As long as it
+// has not applied all of those, it may have nobody but us to find out from what was decided there.
 type former struct {
 	id    string
 	until uint64 // the last instance that both of us ruled
 }
 
-// maxFormer is how many are kept, those of the newest eras. Most have applied all within a round trip, and are forgotten then; others are dead.
+// maxFormer is how many are kept, those of the newest eras. Most have applied all within a round trip, and are
+// forgotten then; others are dead.
 const maxFormer = MaxVoters
 
 // retire notes who ruled with us in era r, of which the instance until was the last.
@@ -43,8 +44,8 @@ func (e *Engine) greetFormer() {
 	}
 }
 
-// Former yields the former voters that are not known to have applied all that they ruled together with this engine, which some of them
-// may have nobody else to find out from. Those of eras long ago may be left out.
+// Former yields the former voters that are not known to have applied all that they ruled together with this
+// engine, which some of them may have nobody else to find out from. Those of eras long ago may be left out.
 func (e *Engine) Former() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, f := range e.former {

@@ -85,8 +85,8 @@ func (e *Engine) compare() {
 	e.slow = least > 0 && e.roundTrip > slowFactor*max(least, e.cfg.FillDelay/quickShare)
 }
 
-// toMajority returns how long the nearest majority of the voters usually takes to answer; 0 is not known, or none is heard, or we are no voter.
-// Whoever is one by itself waits for nobody, and says the least there is.
+// toMajority returns how long the nearest majority of the voters usually takes to answer; 0 is not known, or
+// none is heard, or we are no voter. Whoever is one by itself waits for nobody, and says the least there is.
 func (e *Engine) toMajority() time.Duration {
 	var trips [MaxVoters]time.Duration
 	n := 0

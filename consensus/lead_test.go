@@ -16,7 +16,8 @@ func wide(t *testing.T) *Engine {
 	return e
 }
 
-// writes lets b put one batch each step, until e has heard n of them, and returns how far e has skipped beyond the last.
+// writes lets b put one batch each step, until e has heard n of them, and returns how far e has skipped beyond
+// the last.
 func writes(e *Engine, n int, step time.Duration) (lead uint64) {
 	i := e.front
 	for k := range n {
@@ -89,7 +90,8 @@ func TestSlowVoterLeadsThoughItWrites(t *testing.T) {
 	assert.T(t, writes(e, 50, delay/50) > 3)
 }
 
-// A voter that is slow and idle is further ahead than one that is only idle ever is, or that one's next write would wait for it.
+// A voter that is slow and idle is further ahead than one that is only idle ever is, or that one's next write
+// would wait for it.
 func TestSlowVoterLeadsTheIdle(t *testing.T) {
 	slow, quick := wide(t), wide(t)
 	trips(slow, delay/4, delay/20)

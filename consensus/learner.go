@@ -61,8 +61,8 @@ func (e *Engine) decide(s *slot, batch Batch) {
 	}
 }
 
-// needs notes that we cannot stop below instance i: a batch was put to it, somebody has applied it, or a change of voters
-// waits for it.
+// needs notes that we cannot stop below instance i: a batch was put to it, somebody has applied it, or a change
+// of voters waits for it.
 func (e *Engine) needs(i uint64) {
 	if i > e.need {
 		e.need = i

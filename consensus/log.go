@@ -53,7 +53,8 @@ func (l *log) from(i uint64, limit int) ([]Batch, bool) {
 	return batches, true
 }
 
-// fitting returns how many batches from instance i on one message carries, at most limit: one at least, however large it is.
+// fitting returns how many batches from instance i on one message carries, at most limit: one at least, however
+// large it is.
 func (l *log) fitting(i uint64, limit int) int {
 	limit = min(limit, int(l.first+uint64(l.count)-i))
 	for n, size := 0, 0; n < limit; n++ {
@@ -66,8 +67,8 @@ func (l *log) fitting(i uint64, limit int) int {
 
 func (l *log) at(i uint64) *Batch { return &l.batches[i%uint64(len(l.batches))] }
 
-// partSize is what a batch or a mutation takes of a message's room besides its bytes. A message of many small ones costs a
-// receiver more than it is long.
+// partSize is what a batch or a mutation takes of a message's room besides its bytes. A message of many small
+// ones costs a receiver more than it is long.
 const partSize = 32
 
 // size is what b takes of a message's room.

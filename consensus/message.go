@@ -17,7 +17,8 @@ const (
 	Skip
 	// Prepare (1a): promise me Ballot for Owner's instances in Range.
 	Prepare
-	// Promise (1b): I shall accept nothing below Ballot in Owner's instances in Range; Votes is what I had accepted there.
+	// Promise (1b): I shall accept nothing below Ballot in Owner's instances in Range; Votes is what I had
+	// accepted there.
 	Promise
 	// Accept (2a above ballot 0): Batch for each of Owner's instances in Range. It is the sender's own Accepted too.
 	Accept

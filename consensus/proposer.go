@@ -86,8 +86,8 @@ func (e *Engine) suggestWaiting() {
 	}
 }
 
-// mostInFlight is how many batches of ours may be undecided. A slow voter has one, whatever waits shares the next: each of its
-// batches uses up a whole lead of instances, and who follows the log must keep up.
+// mostInFlight is how many batches of ours may be undecided. A slow voter has one, whatever waits shares the
+// next: each of its batches uses up a whole lead of instances, and who follows the log must keep up.
 func (e *Engine) mostInFlight() int {
 	if e.slow {
 		return 1
@@ -201,9 +201,9 @@ func (e *Engine) failWaiting() {
 	p.lost, p.waiting = nil, p.waiting[:0]
 }
 
-// Withdraw takes back the proposals and barriers with tags up to upTo that no other engine can have accepted: those that
-// wait for their batch, and those whose batch lost its instance. They do not happen, and no Failure comes of them. It
-// returns their tags. Of the others up to upTo a Decision or a Failure may still come.
+// Withdraw takes back the proposals and barriers with tags up to upTo that no other engine can have accepted:
+// those that wait for their batch, and those whose batch lost its instance. They do not happen, and no Failure
+// comes of them. It returns their tags. Of the others up to upTo a Decision or a Failure may still come.
 func (e *Engine) Withdraw(upTo uint64) (tags []uint64) {
 	p := &e.proposer
 	p.waiting = slices.DeleteFunc(p.waiting, func(w proposal) bool {

@@ -36,8 +36,8 @@ func (e *Engine) pullMissing() {
 	}
 }
 
-// pullAfter is how long instance i may take before we ask for it. What the silent own is filled by others, often ahead of need: probably we
-// have missed it.
+// pullAfter is how long instance i may take before we ask for it. What the silent own is filled by others,
+// often ahead of need: probably we have missed it.
 func (e *Engine) pullAfter(i uint64) time.Duration {
 	if s := e.window.at(i); s != nil {
 		if p := e.peer(s.owner()); p != nil && e.silent(p) {
@@ -61,7 +61,8 @@ func (e *Engine) pullFrom(i uint64) string {
 	return e.someone(int(i%MaxVoters) + e.pull.tries)
 }
 
-// someone returns the k-th of the other voters, counted round, or the next one that is heard, if any is; "" if there is none.
+// someone returns the k-th of the other voters, counted round, or the next one that is heard, if any is; "" if
+// there is none.
 func (e *Engine) someone(k int) string {
 	n := len(e.peers)
 	for j := range n {
@@ -78,7 +79,8 @@ func (e *Engine) someone(k int) string {
 // askFollower is how many pulls there are to one that asks a follower.
 const askFollower = 4
 
-// knower returns a follower that has applied instance i, or "": whoever told it may be gone, and it need not be a voter to know.
+// knower returns a follower that has applied instance i, or "": whoever told it may be gone, and it need not be
+// a voter to know.
 func (e *Engine) knower(i uint64) string {
 	for _, f := range e.followers {
 		if f.applied >= i {
@@ -96,7 +98,8 @@ func (e *Engine) sendPull(to string) {
 	e.send(Message{Kind: Pull, To: to, Range: Range{e.known + 1, e.need + 1}})
 }
 
-// hurryPull asks for the next part of a log as soon as one was taken in: whoever is far behind must not wait for a timer.
+// hurryPull asks for the next part of a log as soon as one was taken in: whoever is far behind must not wait
+// for a timer.
 func (e *Engine) hurryPull() {
 	p := &e.pull
 	e.takeRest()
@@ -119,7 +122,8 @@ func (e *Engine) heardBeyond(m *Message) {
 	e.pull.hurry, e.pull.beyond = m.From, e.now
 }
 
-// onPull answers with all we know of the instances asked for. Our own unused ones we give away: somebody waits for them.
+// onPull answers with all we know of the instances asked for. Our own unused ones we give away: somebody waits
+// for them.
 func (e *Engine) onPull(m *Message) {
 	if m.Range.Lo <= e.window.applied {
 		e.answerOld(m.From, m.Range)
@@ -146,9 +150,9 @@ func (e *Engine) answerPull(s *slot, answer *bundle) {
 	}
 }
 
-// answerOld answers for the part of r that was applied already, if there is one: with the decisions, or with the advice
-// to take a snapshot. We never promise or accept there: what we remembered of it is gone. Whoever was away asks about much at
-// once, of which each answer tells nearly all, so one is enough for a turn.
+// answerOld answers for the part of r that was applied already, if there is one: with the decisions, or with
+// the advice to take a snapshot. We never promise or accept there: what we remembered of it is gone. Whoever
+// was away asks about much at once, of which each answer tells nearly all, so one is enough for a turn.
 func (e *Engine) answerOld(to string, r Range) {
 	if r.empty() || r.Lo == 0 || r.Lo > e.window.applied || slices.Contains(e.answered, to) {
 		return
@@ -196,8 +200,8 @@ func (e *Engine) takeRest() {
 	}
 }
 
-// onTakeSnapshot: what we miss is in no log any more, unless we found it elsewhere meanwhile. Whoever is not known here may be a member
-// all the same, but then it tells nothing that those who are could not.
+// onTakeSnapshot: what we miss is in no log any more, unless we found it elsewhere meanwhile. Whoever is not
+// known here may be a member all the same, but then it tells nothing that those who are could not.
 func (e *Engine) onTakeSnapshot(m *Message) {
 	if e.peer(m.From) == nil && e.follower(m.From) == nil {
 		return

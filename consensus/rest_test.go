@@ -69,7 +69,8 @@ func TestWhoIsSilentThroughOurSleep(t *testing.T) {
 	assert.T(t, !e.silent(e.peer("c")))
 }
 
-// However far voters are from each other, and however their greetings fall, nobody that lives is taken for silent, at rest or at work.
+// However far voters are from each other, and however their greetings fall, nobody that lives is taken for
+// silent, at rest or at work.
 func TestVotersHearEachOther(t *testing.T) {
 	for _, oneWay := range []time.Duration{0, delay / 10, delay / 5, delay / 4, delay / 3, delay / 2, delay} {
 		for offset := time.Duration(0); offset < delay/3; offset += delay / 30 {

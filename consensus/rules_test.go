@@ -418,7 +418,8 @@ func TestVotersAreThoseThatStand(t *testing.T) {
 	assert.Equal(t, []string{"a", "d"}, e.Voters())
 }
 
-// What a voter that was demoted has not suggested yet, it answers at once, though some of its own instances are still to come.
+// What a voter that was demoted has not suggested yet, it answers at once, though some of its own instances are
+// still to come.
 func TestDemotedVoterSuggestsNothingMore(t *testing.T) {
 	e := lone(t)
 	skipAll(e, 1)
@@ -489,8 +490,8 @@ func TestObserverTurnsToWhoHearsAMajority(t *testing.T) {
 	assert.Equal(t, better, observer.Upstream())
 }
 
-// That a voter heard a majority before the observer turned from it says nothing: it may be dead since, and the one that is left is not to be
-// given up for it.
+// That a voter heard a majority before the observer turned from it says nothing: it may be dead since, and the
+// one that is left is not to be given up for it.
 func TestObserverDoesNotTurnToWhoOnceHeardAMajority(t *testing.T) {
 	observer := lone(t, "b", "c", "d")
 	left := ""
@@ -513,7 +514,8 @@ func TestObserverDoesNotTurnToWhoOnceHeardAMajority(t *testing.T) {
 	}
 }
 
-// An observer knows of a majority by what voters tell it: one that answers and hears none is none, and when it turned to another says nothing.
+// An observer knows of a majority by what voters tell it: one that answers and hears none is none, and when it
+// turned to another says nothing.
 func TestObserverIsToldOfAMajority(t *testing.T) {
 	observer := lone(t, "b", "c", "d")
 	answer := func(d, trip time.Duration) {
@@ -651,8 +653,8 @@ func TestFollowerGreetsOnceItIsFed(t *testing.T) {
 	assert.Equal(t, uint64(16), greetings[0].Applied)
 }
 
-// What a follower was sent may be on its way for longer than our patience with anybody. It was lost if the follower has heard what we said later, and does not
-// have it.
+// What a follower was sent may be on its way for longer than our patience with anybody. It was lost if the
+// follower has heard what we said later, and does not have it.
 func TestFollowerFarAwayIsFedOnce(t *testing.T) {
 	const ms = time.Millisecond
 	e := aloneWith(t, 100)

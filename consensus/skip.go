@@ -42,8 +42,9 @@ func (e *Engine) keepLead() {
 	}
 }
 
-// goBeyond skips our own instances up to those that m says are prepared, as far as we have not used them: that is always legal, and whatever we
-// would suggest there now would be rejected. Beyond our window we do not know who may prepare.
+// goBeyond skips our own instances up to those that m says are prepared, as far as we have not used them: that
+// is always legal, and whatever we would suggest there now would be rejected. Beyond our window we do not know
+// who may prepare.
 func (e *Engine) goBeyond(m *Message) {
 	if m.Owner == e.id && m.Range.Lo < e.window.end() {
 		e.announce(e.skipTo(m.Range.Hi))

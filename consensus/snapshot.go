@@ -72,8 +72,8 @@ func (e *Engine) Install(s Snapshot) (bool, error) {
 	return true, nil
 }
 
-// contradicts returns an instance whose voters are known to be others than s says, or 0. Voters are agreed on like everything
-// else, so such a snapshot is of another cluster.
+// contradicts returns an instance whose voters are known to be others than s says, or 0. Voters are agreed on
+// like everything else, so such a snapshot is of another cluster.
 func (e *Engine) contradicts(s Snapshot) uint64 {
 	eras := e.erasOf(s)
 	for i := s.Instance + 1; i < e.window.end(); i++ {

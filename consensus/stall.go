@@ -50,12 +50,13 @@ func (e *Engine) firstUndecided(t *stall) *slot {
 	return nil
 }
 
-// fillDue decides whether to close owner's instance s ourselves. It is always safe; the question is only whether we would be in
-// the way of the owner, or of each other.
+// fillDue decides whether to close owner's instance s ourselves. It is always safe; the question is only
+// whether we would be in the way of the owner, or of each other.
 //
 // Three reasons: we wait and the owner is silent; we wait so long that it does not matter whether it is heard
-// (somebody may have prepared its instances and died: then it cannot decide them itself, and neither can we ours);
-// or the owner is silent and the front comes near its instances: then one of us fills them before anyone waits.
+// (somebody may have prepared its instances and died: then it cannot decide them itself, and neither can we
+// ours); or the owner is silent and the front comes near its instances: then one of us fills them before anyone
+// waits.
 func (e *Engine) fillDue(t *stall, s *slot) bool {
 	if s.era.self < 0 {
 		return false
@@ -83,8 +84,8 @@ func (e *Engine) fillDue(t *stall, s *slot) bool {
 		near && turn == 0
 }
 
-// untilFill returns how long it is until the first of those that we wait for may be filled. Whoever wakes only to greet others would let everybody
-// wait for that.
+// untilFill returns how long it is until the first of those that we wait for may be filled. Whoever wakes only
+// to greet others would let everybody wait for that.
 func (e *Engine) untilFill() time.Duration {
 	until := e.cfg.FillDelay
 	for _, t := range e.stalls {
@@ -98,16 +99,16 @@ func (e *Engine) untilFill() time.Duration {
 	return until
 }
 
-// fillTo is up to where a silent voter is filled ahead of need: beyond any lead, since whoever was idle and writes moves the
-// front by its lead at once; but not to the end of our window, since those of others end where they have not yet
-// applied as much, and what is beyond theirs they do not promise.
+// fillTo is up to where a silent voter is filled ahead of need: beyond any lead, since whoever was idle and
+// writes moves the front by its lead at once; but not to the end of our window, since those of others end where
+// they have not yet applied as much, and what is beyond theirs they do not promise.
 func (e *Engine) fillTo() uint64 {
 	quarter := max(1, e.window.size/4)
 	return min(e.front+e.horizon()+quarter, e.window.applied+3*quarter)
 }
 
-// fillAhead is how near the front may come to an instance of p, which is silent, before we fill it. Who was heard a moment
-// ago may only be late, and has its lead.
+// fillAhead is how near the front may come to an instance of p, which is silent, before we fill it. Who was
+// heard a moment ago may only be late, and has its lead.
 func (e *Engine) fillAhead(p *peer) uint64 {
 	if p.suspected() || e.now-p.echoed >= 2*e.patienceWith(p) {
 		return e.horizon()
@@ -115,8 +116,8 @@ func (e *Engine) fillAhead(p *peer) uint64 {
 	return e.idleLead() / 2
 }
 
-// atWork reports whether p, silent to us, is known by others to be writing: then filling ahead of need would only make it
-// lose its instances.
+// atWork reports whether p, silent to us, is known by others to be writing: then filling ahead of need would
+// only make it lose its instances.
 func (e *Engine) atWork(p *peer) bool {
 	return p.used > 0 && e.now-p.used < fillAnyway*e.patienceWith(p)
 }
@@ -141,9 +142,9 @@ func (e *Engine) turn(s *slot) int {
 	return turn
 }
 
-// giveWay holds our own fills for owner back, once for each new ballot of another's and for a bounded
-// time. Two fillers that do not give way to each other may duel for ever; one that gives way anew to each resend is halted
-// by a filler that can send and not receive.
+// giveWay holds our own fills for owner back, once for each new ballot of another's and for a bounded time. Two
+// fillers that do not give way to each other may duel for ever; one that gives way anew to each resend is
+// halted by a filler that can send and not receive.
 func (e *Engine) giveWay(owner string, ballot uint64) {
 	t := e.stallOf(owner)
 	if t == nil || t.fill != nil && t.fill.ballot > ballot {
@@ -154,8 +155,8 @@ func (e *Engine) giveWay(owner string, ballot uint64) {
 	t.holdoff = max(t.holdoff, e.now+jitter(e.cfg.Rand, e.patience()))
 }
 
-// maxClimb is how much higher a rejection makes the next ballot, at most: no honest filler is ever so far ahead of another, and whoever
-// claims that it promised the highest there is must not leave us none.
+// maxClimb is how much higher a rejection makes the next ballot, at most: no honest filler is ever so far ahead
+// of another, and whoever claims that it promised the highest there is must not leave us none.
 const maxClimb = 1 << 32
 
 // retreat gives a fill up for another's ballot, and waits the longer the more often that happens.

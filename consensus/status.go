@@ -82,7 +82,8 @@ func (e *Engine) meetVoters() {
 	}
 }
 
-// windowVoters returns everyone who rules an instance of the window, sorted: those that stand are only the last of them.
+// windowVoters returns everyone who rules an instance of the window, sorted: those that stand are only the last
+// of them.
 func (e *Engine) windowVoters() []string {
 	var ids []string
 	for _, r := range e.eras {
@@ -100,9 +101,9 @@ func (e *Engine) peer(id string) *peer {
 	return e.peers[k]
 }
 
-// greet sends every voter a Status, unless we sleep several times per FillDelay, however long our own round trips are: others may
-// be nearer to each other, and wait for us no longer than that. Whoever rules no instance of the window listens to one
-// voter only.
+// greet sends every voter a Status, unless we sleep several times per FillDelay, however long our own round
+// trips are: others may be nearer to each other, and wait for us no longer than that. Whoever rules no instance
+// of the window listens to one voter only.
 func (e *Engine) greet() {
 	if e.now < e.greetAt {
 		return
@@ -121,8 +122,8 @@ func (e *Engine) greet() {
 	}
 }
 
-// greetEvery is the pause between two greetings. Unless we sleep, two of them, and a round trip, are less than our patience: so long
-// may it take until we hear that one of ours was heard.
+// greetEvery is the pause between two greetings. Unless we sleep, two of them, and a round trip, are less than
+// our patience: so long may it take until we hear that one of ours was heard.
 func (e *Engine) greetEvery() time.Duration {
 	switch {
 	case e.asleep():
@@ -133,7 +134,8 @@ func (e *Engine) greetEvery() time.Duration {
 	return e.cfg.FillDelay / 4
 }
 
-// greetTogether greets now if it is soon due and others do, so that hosts with nothing to do wake up once for all of them.
+// greetTogether greets now if it is soon due and others do, so that hosts with nothing to do wake up once for
+// all of them.
 func (e *Engine) greetTogether() {
 	if e.atRest() && !e.follows() && e.greetAt-e.now <= e.greetEvery()/2 {
 		e.greetAt = e.now
@@ -144,8 +146,9 @@ func (e *Engine) greetTogether() {
 // atRest reports whether we have nothing to say and wait for nothing.
 func (e *Engine) atRest() bool { return e.idle() && e.known >= e.need }
 
-// asleep reports whether we have been at rest for a while, and with us all others, as far as we know. Nobody is waited for then, so it
-// need not be known soon who is silent; whoever is woken gives the others time to be heard again.
+// asleep reports whether we have been at rest for a while, and with us all others, as far as we know. Nobody is
+// waited for then, so it need not be known soon who is silent; whoever is woken gives the others time to be
+// heard again.
 func (e *Engine) asleep() bool {
 	return e.atRest() && e.now-e.stirred >= e.cfg.FillDelay
 }
@@ -236,9 +239,10 @@ func (e *Engine) Silence(id string) time.Duration {
 	return 0
 }
 
-// MajoritySilence returns for how long, while this engine's own loop ran, there was no sign of a majority: a voter heard none, or an observer was
-// told by no voter that it hears one. An observer may know of none for some fill delays although there is one: until the voter that it
-// listens to has answered, and while it turns away from one that is silent, or cut off.
+// MajoritySilence returns for how long, while this engine's own loop ran, there was no sign of a majority: a
+// voter heard none, or an observer was told by no voter that it hears one. An observer may know of none for
+// some fill delays although there is one: until the voter that it listens to has answered, and while it turns
+// away from one that is silent, or cut off.
 func (e *Engine) MajoritySilence() time.Duration { return e.now - e.assured }
 
 // Suspect says that the other side's kernel closed the link to voter id, so that its process is probably gone: it
@@ -258,24 +262,26 @@ func (e *Engine) Suspect(id string) {
 // suspected reports whether p's link was closed and p not heard since.
 func (p *peer) suspected() bool { return p.echoed < p.suspect }
 
-// silent reports whether p has not been heard for as long as it should take. While we slept it had to be heard only now and then.
+// silent reports whether p has not been heard for as long as it should take. While we slept it had to be heard
+// only now and then.
 func (e *Engine) silent(p *peer) bool {
 	patience, silence := e.patienceWith(p), e.now-p.echoed
 	return p.suspected() || silence >= patience && e.now-e.slept >= patience || silence >= patience+sleepGrace*e.cfg.FillDelay
 }
 
-// sleepGrace is for how many fill delays more than usual a voter may be silent while all sleep: several greetings may be lost.
+// sleepGrace is for how many fill delays more than usual a voter may be silent while all sleep: several
+// greetings may be lost.
 const sleepGrace = 8
 
-// patienceWith is how long p may take before we act without it: FillDelay, or twice the round trip where
-// that is longer, lest a cluster over a WAN fill the living. An echo of our last greeting may be as old as the round trip and two
-// pauses between greetings.
+// patienceWith is how long p may take before we act without it: FillDelay, or twice the round trip where that
+// is longer, lest a cluster over a WAN fill the living. An echo of our last greeting may be as old as the round
+// trip and two pauses between greetings.
 func (e *Engine) patienceWith(p *peer) time.Duration {
 	return max(e.cfg.FillDelay, 2*p.roundTrip(), p.roundTrip()+3*e.cfg.FillDelay/4)
 }
 
-// patience is the longest patience with anyone who is heard. An observer hears its voter only: what it knows of the others
-// is old.
+// patience is the longest patience with anyone who is heard. An observer hears its voter only: what it knows of
+// the others is old.
 func (e *Engine) patience() time.Duration {
 	if e.follows() {
 		if p := e.peer(e.upstream); p != nil {

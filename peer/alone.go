@@ -6,8 +6,8 @@ import (
 	"github.com/ha/doozerd/store"
 )
 
-// foundAlone writes the /ctl files of a new cluster of one. Each must be there before the next is proposed, so that they
-// get the revs that clients expect.
+// foundAlone writes the /ctl files of a new cluster of one. Each must be there before the next is proposed, so
+// that they get the revs that clients expect.
 func (c *Core) foundAlone() error {
 	for _, f := range foundingFiles(c.config) {
 		if err := c.make(f); err != nil {

@@ -11,11 +11,13 @@ import (
 	"time"
 )
 
-// Assembly is how processes that were all started with the same list of addresses, each with its own among them, find out
-// whether there is a cluster to join, and if not, found one. It is pure, like [Core], which comes after it.
+// Assembly is how processes that were all started with the same list of addresses, each with its own among
+// them, find out whether there is a cluster to join, and if not, found one. It is pure, like [Core], which
+// comes after it.
 //
-// A founding is one Paxos decision among the listed addresses. Its acceptors are the processes there, which remember
-// nothing of those before them at the same address, so two things are different from the Paxos of consensus:
+// A founding is one Paxos decision among the listed addresses. Its acceptors are the processes there, which
+// remember nothing of those before them at the same address, so two things are different from the Paxos of
+// consensus:
 //
 //   - A founding is decided when every one of its voters has accepted it, who are a majority of the list, and it is learned
 //     from the one that proposed it, as long as that has not promised a higher ballot. So if a founding has a voter that is
@@ -25,8 +27,8 @@ import (
 //     address has answered, or has refused the connection, or was out of reach for long: it may be a member with the data. And
 //     nobody proposes a new founding before each has promised, has refused, or has owed its promise for long. Who only attaches owes none.
 //
-// Each says what its list is to whom it meets. Where one that is listed has another list, nobody who has met it proposes:
-// a majority of the one list need not know of a majority of the other.
+// Each says what its list is to whom it meets. Where one that is listed has another list, nobody who has met it
+// proposes: a majority of the one list need not know of a majority of the other.
 type Assembly struct {
 	config AssemblyConfig
 	now    time.Duration // time while the loop ran
@@ -188,17 +190,18 @@ func (a *Assembly) Met(addr, id, cluster string) {
 	}
 }
 
-// Hailed says that the process id, which others reach at addr and which is a member of cluster, has dialled us: there, this address is a
-// member's. Whoever is listed is dialled by us, and met. Anyone else may be the last one to have the data of those that were here before us, so
-// we join it; unless we have accepted a founding, which others may have learned.
+// Hailed says that the process id, which others reach at addr and which is a member of cluster, has dialled us:
+// there, this address is a member's. Whoever is listed is dialled by us, and met. Anyone else may be the last
+// one to have the data of those that were here before us, so we join it; unless we have accepted a founding,
+// which others may have learned.
 func (a *Assembly) Hailed(addr, id, cluster string) {
 	if a.at(addr) == nil && a.accepted.value == nil {
 		a.member(id, cluster)
 	}
 }
 
-// there notes that the process id is at an address of the list, and greets it soon if it is a new one: not at once, for two may
-// say that they are there.
+// there notes that the process id is at an address of the list, and greets it soon if it is a new one: not at
+// once, for two may say that they are there.
 func (a *Assembly) there(l *listed, id string) {
 	if l.id != id {
 		l.id, l.list, l.since = id, unsaid, a.now
@@ -242,8 +245,8 @@ func (a *Assembly) at(addr string) *listed {
 	return &a.listed[k]
 }
 
-// member ends the assembly: there is a cluster. If it is the one that we accepted, we are one of its first voters and did
-// not know it yet.
+// member ends the assembly: there is a cluster. If it is the one that we accepted, we are one of its first
+// voters and did not know it yet.
 func (a *Assembly) member(via, cluster string) {
 	if a.result != nil {
 		return
@@ -258,7 +261,8 @@ func (f *Founding) has(id string) bool {
 	return slices.ContainsFunc(f.Voters, func(v Voter) bool { return v.ID == id })
 }
 
-// Tick tells the time. A step longer than assembleAgain counts as that: while our own loop stood still, nobody could answer.
+// Tick tells the time. A step longer than assembleAgain counts as that: while our own loop stood still, nobody
+// could answer.
 func (a *Assembly) Tick(now time.Duration) {
 	if now > a.raw {
 		a.now += min(now-a.raw, assembleAgain)

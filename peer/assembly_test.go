@@ -13,8 +13,8 @@ import (
 	"github.com/bmizerany/assert"
 )
 
-// A hall is where processes assemble: addresses, of which some have a process, and a network between them that loses and
-// delays.
+// A hall is where processes assemble: addresses, of which some have a process, and a network between them that
+// loses and delays.
 type hall struct {
 	t        *testing.T
 	rand     *rand.Rand
@@ -325,8 +325,9 @@ func TestBadLists(t *testing.T) {
 	}
 }
 
-// TestAssembliesWithRestarts lets processes die and others come at their addresses while they assemble. Where a founding
-// was learned by a majority of its voters, who live, no other may be founded; all that live end in one cluster.
+// TestAssembliesWithRestarts lets processes die and others come at their addresses while they assemble. Where a
+// founding was learned by a majority of its voters, who live, no other may be founded; all that live end in one
+// cluster.
 func TestAssembliesWithRestarts(t *testing.T) {
 	for seed := range seeds(96) {
 		h := newHall(t, seed, 3+2*int(seed%2))
@@ -414,8 +415,8 @@ func (m *meeting) until(kind AssembleKind) *Assemble {
 	return nil
 }
 
-// Those who found a cluster are a majority of the list: whoever is out of reach by the time that enough have promised may be about to found
-// another with the rest.
+// Those who found a cluster are a majority of the list: whoever is out of reach by the time that enough have
+// promised may be about to found another with the rest.
 func TestWhoIsOutOfReachFoundsNothingWithUs(t *testing.T) {
 	m := newMeeting(t)
 	ballot := m.until(AssemblePrepare).Ballot
@@ -479,8 +480,8 @@ func TestWhoWasMetAndStandsStillIsWaitedFor(t *testing.T) {
 	assert.T(t, m.raw < m.config.Patience && m.raw > 2*greetTime, m.raw)
 }
 
-// A founding that somebody has accepted may have been learned by those who are out of reach, however long that lasts. Where nobody listens any
-// more, it has ended.
+// A founding that somebody has accepted may have been learned by those who are out of reach, however long that
+// lasts. Where nobody listens any more, it has ended.
 func TestAcceptedFoundingOfThoseOutOfReachStands(t *testing.T) {
 	m := newMeeting(t)
 	theirs := &Founding{Cluster: "theirs", Slots: 5, Voters: []Voter{{"C", "c:1"}, {"D", "d:1"}, {"E", "e:1"}}}
@@ -509,7 +510,8 @@ func TestAcceptedFoundingOfThoseOutOfReachStands(t *testing.T) {
 	}
 }
 
-// That one of its voters has ended does not end a founding which another, who is out of reach since a moment ago, may have learned.
+// That one of its voters has ended does not end a founding which another, who is out of reach since a moment
+// ago, may have learned.
 func TestFoundingThatOneOutOfReachMayHaveLearned(t *testing.T) {
 	m := newMeeting(t)
 	theirs := &Founding{Cluster: "theirs", Slots: 5, Voters: []Voter{{"C", "c:1"}, {"D", "d:1"}, {"E", "e:1"}}}
@@ -521,8 +523,8 @@ func TestFoundingThatOneOutOfReachMayHaveLearned(t *testing.T) {
 	assert.Equal(t, (*Assemble)(nil), m.until(AssembleAccept))
 }
 
-// One of a founding's voters is gone, but had told others that all have accepted. They have promised, and may yet hear that: nothing is founded
-// without them.
+// One of a founding's voters is gone, but had told others that all have accepted. They have promised, and may
+// yet hear that: nothing is founded without them.
 func TestFoundingThatMayStillBeLearned(t *testing.T) {
 	for _, far := range []bool{false, true} {
 		m := newMeeting(t)
@@ -563,7 +565,8 @@ func TestFoundingThatIsNoneIsRefused(t *testing.T) {
 	}
 }
 
-// A member that is at no address of the list dials us, since others of its cluster were here: it may be the last one that has their data.
+// A member that is at no address of the list dials us, since others of its cluster were here: it may be the
+// last one that has their data.
 func TestWhoIsHailedByAMemberElsewhereJoinsIt(t *testing.T) {
 	m := newMeeting(t)
 	m.Hailed("b:1", "OTHER", "theirs") // listed, so it is dialled and met

@@ -152,8 +152,8 @@ func (a *Assembly) promise(addr string, accepted ballotValue) {
 	a.propose()
 }
 
-// propose puts a founding to those who have promised, once they are a majority, and all who are there or as many as came
-// in time.
+// propose puts a founding to those who have promised, once they are a majority, and all who are there or as
+// many as came in time.
 func (a *Assembly) propose() {
 	n := len(a.promises)
 	if n < a.majority() || a.disputed() || n < a.present() && a.now < a.begun+settleTime {
@@ -177,9 +177,9 @@ func (a *Assembly) present() (n int) {
 	return n
 }
 
-// choose returns what was accepted at the highest ballot, if all of its voters are still there; or else a new founding
-// by those who promised and are there, if they are a majority and nobody else may know of another. It is nil as long as neither
-// can be.
+// choose returns what was accepted at the highest ballot, if all of its voters are still there; or else a new
+// founding by those who promised and are there, if they are a majority and nobody else may know of another. It
+// is nil as long as neither can be.
 func (a *Assembly) choose() *Founding {
 	var highest ballotValue
 	for _, v := range a.promises {
@@ -207,8 +207,9 @@ func (a *Assembly) choose() *Founding {
 	return f
 }
 
-// awaited reports whether somebody owes us a promise, and that not for long: it may have learned what those who promised have forgotten, since
-// they were restarted. That it says something else proves nothing: it may not hear us.
+// awaited reports whether somebody owes us a promise, and that not for long: it may have learned what those who
+// promised have forgotten, since they were restarted. That it says something else proves nothing: it may not
+// hear us.
 func (a *Assembly) awaited() bool {
 	awaited := false
 	for i := range a.listed {
@@ -239,8 +240,9 @@ func (a *Assembly) warnQuiet(l *listed) {
 	}
 }
 
-// ended reports whether some voter of f is gone, and all others have promised us this ballot, so that they have not learned it, and are
-// there: what we propose needs them, so it fails if they still learn f, from what one that is gone had said.
+// ended reports whether some voter of f is gone, and all others have promised us this ballot, so that they have
+// not learned it, and are there: what we propose needs them, so it fails if they still learn f, from what one
+// that is gone had said.
 func (a *Assembly) ended(f *Founding) bool {
 	ended := false
 	for _, v := range f.Voters {

@@ -28,8 +28,8 @@ func causeOf(e store.Event) cause {
 	return cause{e.Rev, strings.HasPrefix(e.Path, calDir), words}
 }
 
-// concern notes that e makes the roster stale. Of several such events in a batch the first is the cause, but of a slot before that of a
-// registration, which seldom changes who votes.
+// concern notes that e makes the roster stale. Of several such events in a batch the first is the cause, but of
+// a slot before that of a registration, which seldom changes who votes.
 func (c *Core) concern(e store.Event) {
 	if by := causeOf(e); !c.stale || by.slot && !c.cause.slot {
 		c.cause = by

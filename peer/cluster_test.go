@@ -36,8 +36,8 @@ func startCluster(tb testing.TB, size int) []*Node {
 	return nodes
 }
 
-// listen listens at an address at which no other program is given a port: at one that was given back nobody answers, and it is
-// still free when it is taken again. Other systems than Linux have one such address only.
+// listen listens at an address at which no other program is given a port: at one that was given back nobody
+// answers, and it is still free when it is taken again. Other systems than Linux have one such address only.
 func listen(tb testing.TB, size int) (listeners []net.Listener, addrs []string) {
 	tb.Helper()
 	host := "127.0.0.1"
@@ -239,8 +239,8 @@ func TestFounderWhoseOthersAreElsewhereEnds(t *testing.T) {
 	assert.Equal(t, ErrUnfounded, <-ends)
 }
 
-// BenchmarkCluster measures three voters in one process, on real sockets, with writers at all of them that wait for each
-// answer.
+// BenchmarkCluster measures three voters in one process, on real sockets, with writers at all of them that wait
+// for each answer.
 func BenchmarkCluster(b *testing.B) {
 	for _, writers := range []int{1, 64, 256} {
 		b.Run(fmt.Sprint(writers, "-writers"), func(b *testing.B) {
@@ -294,7 +294,8 @@ func TestStrangersOfAnAssemblyAreForgotten(t *testing.T) {
 	assert.Equal(t, 2, <-known) // itself and Y
 }
 
-// A node that only attaches is at an address of the list that others found a cluster by: it keeps them waiting no longer than it takes to say so.
+// A node that only attaches is at an address of the list that others found a cluster by: it keeps them waiting
+// no longer than it takes to say so.
 func TestWhoOnlyAttachesHoldsUpNoFounding(t *testing.T) {
 	listeners, addrs := listen(t, 3)
 	nodes := []*Node{startAt(t, listeners[0], addrs, io.Discard), startAt(t, listeners[1], addrs, io.Discard), startAt(t, listeners[2], addrs[:2], io.Discard)}

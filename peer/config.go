@@ -73,8 +73,8 @@ type Config struct {
 	// node; Rand, if nil, is drawn.
 	Engine consensus.Config
 
-	// Attach are addresses of members, any of which will do. If Addr is among them, they are the list of those that found
-	// the cluster together: see [Assembly]. None makes the node found a cluster of one.
+	// Attach are addresses of members, any of which will do. If Addr is among them, they are the list of those
+	// that found the cluster together: see [Assembly]. None makes the node found a cluster of one.
 	Attach []string
 
 	// Patience is that of the assembly.
@@ -124,7 +124,8 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// leastTimeout is how many fill delays the timeout is at least: those with nothing to do say no more than one thing in each.
+// leastTimeout is how many fill delays the timeout is at least: those with nothing to do say no more than one
+// thing in each.
 const leastTimeout = 10
 
 // ErrBadName reports a cluster name or id that cannot be part of a path.

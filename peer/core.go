@@ -130,8 +130,8 @@ func newCore(config Config, cluster string) (*Core, error) {
 	}, nil
 }
 
-// Check returns an error that names the first broken invariant that it finds in the agreement; nil if all is well. It looks at the whole window: it is
-// for tests.
+// Check returns an error that names the first broken invariant that it finds in the agreement; nil if all is
+// well. It looks at the whole window: it is for tests.
 func (c *Core) Check() error {
 	if c.engine == nil {
 		return nil
@@ -310,7 +310,8 @@ func (c *Core) apply(d consensus.Decision) {
 	}
 }
 
-// voters returns the voters as of the batch just applied; nil if they are those before. After an escape the engine is told anew.
+// voters returns the voters as of the batch just applied; nil if they are those before. After an escape the
+// engine is told anew.
 func (c *Core) voters() []string {
 	switch {
 	case c.stale:

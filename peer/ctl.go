@@ -80,8 +80,8 @@ const (
 type roster struct {
 	slots   []slot
 	members []member // the registered processes, by id
-	// voters are the registered ids in slots, sorted by slot, each once, and no more than can vote. They are what the cluster agreed
-	// on, or, if there are none, the set before them stands.
+	// voters are the registered ids in slots, sorted by slot, each once, and no more than can vote. They are
+	// what the cluster agreed on, or, if there are none, the set before them stands.
 	voters []string
 }
 

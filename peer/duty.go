@@ -113,7 +113,8 @@ func (c *Core) sendForward() {
 	c.forward = nil
 }
 
-// sponsor returns the voter to propose for us: the one that we follow or, while we still rule an instance or are about to leave, the one heard last.
+// sponsor returns the voter to propose for us: the one that we follow or, while we still rule an instance or
+// are about to leave, the one heard last.
 func (c *Core) sponsor() string {
 	if id := c.engine.Upstream(); id != "" {
 		return id
@@ -195,8 +196,8 @@ func (c *Core) firstFiles(voters []string) []file {
 	return files
 }
 
-// keepRegistered makes this process a member, again if somebody removed it. One that leaves does not, unless it has asked for that and does not know
-// what became of it: it might be made a voter later.
+// keepRegistered makes this process a member, again if somebody removed it. One that leaves does not, unless it
+// has asked for that and does not know what became of it: it might be made a voter later.
 func (c *Core) keepRegistered(v *view) {
 	if c.founding != nil || c.leaving.on && !v.voter && !c.leaving.unseen {
 		return
@@ -219,8 +220,8 @@ func (c *Core) keepStanding(v *view) {
 	c.request(store.Mutation{Op: store.Set, Path: path, Guard: max(revOf(v.tree, path), store.Missing), Body: []byte(c.config.ID)})
 }
 
-// standingSlot returns the slot for a voter that stands and is named in none: of those that name nobody who stands, another one for each.
-// Whoever stands and is named needs only to register again.
+// standingSlot returns the slot for a voter that stands and is named in none: of those that name nobody who
+// stands, another one for each. Whoever stands and is named needs only to register again.
 func (c *Core) standingSlot(v *view) string {
 	open := slices.DeleteFunc(slices.Clone(v.roster.slots), func(l slot) bool { return slices.Contains(v.voters, l.id) })
 	place := 0
@@ -259,8 +260,8 @@ func (c *Core) takeSlot(v *view) {
 	c.request(store.Mutation{Op: store.Set, Path: l.path, Guard: l.rev, Body: []byte(c.config.ID)})
 }
 
-// keepOneSlot gives back all slots but one: whoever asks again, since it hears nothing of a slot that it was given, may be given another, and
-// somebody waits for that.
+// keepOneSlot gives back all slots but one: whoever asks again, since it hears nothing of a slot that it was
+// given, may be given another, and somebody waits for that.
 func (c *Core) keepOneSlot(v *view) {
 	taken := false
 	for _, l := range v.roster.slots {
@@ -310,7 +311,8 @@ func (c *Core) keepVoterFiles(v *view) {
 	}
 }
 
-// pulseTogether pulses now if it is soon due and another does, so that hosts with nothing else to do wake up once for all.
+// pulseTogether pulses now if it is soon due and another does, so that hosts with nothing else to do wake up
+// once for all.
 func (c *Core) pulseTogether(changed string) {
 	if c.pulseAt-c.now <= c.config.Pulse/2 && isApplied(changed) && changed != appliedPath(c.config.ID) {
 		c.pulseAt = c.now

@@ -2,8 +2,9 @@ package peer
 
 import "github.com/ha/doozerd/store"
 
-// Escape makes this node, which has lost the majority for good, a cluster of one under a new id, with its data. Whatever
-// it had accepted is adopted, for it may have been acknowledged. Former members are refused from then on.
+// Escape makes this node, which has lost the majority for good, a cluster of one under a new id, with its data.
+// Whatever it had accepted is adopted, for it may have been acknowledged. Former members are refused from then
+// on.
 func (c *Core) Escape(cluster string) {
 	c.cluster = cluster
 	c.escaping = true
@@ -15,8 +16,8 @@ func (c *Core) Escape(cluster string) {
 	c.dutyAt = c.now
 }
 
-// keepEscaped takes the slots of all others, in one batch, and deletes their registrations. It is over when the engine has been told that we are alone,
-// which the slots may have said before.
+// keepEscaped takes the slots of all others, in one batch, and deletes their registrations. It is over when the
+// engine has been told that we are alone, which the slots may have said before.
 func (c *Core) keepEscaped(v *view) {
 	if !c.escaping {
 		return

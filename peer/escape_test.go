@@ -69,7 +69,8 @@ func TestVotersAfterAnEscape(t *testing.T) {
 	assert.Equal(t, []string{"C", "E"}, r.cores["Y"].engine.Voters())
 }
 
-// Of pulses that wait for a majority the first one may have happened after all, and then one that follows it fails: nobody else wrote.
+// Of pulses that wait for a majority the first one may have happened after all, and then one that follows it
+// fails: nobody else wrote.
 func TestPulsesThatWaitedBlameNobody(t *testing.T) {
 	ends := []func(r *rig){
 		func(r *rig) { r.cores["C"].Escape("SECOND") },
@@ -90,7 +91,8 @@ func TestPulsesThatWaitedBlameNobody(t *testing.T) {
 	}
 }
 
-// A survivor that the slots name alone already, though others still vote in the window, has been told nothing new of its voters when it escapes.
+// A survivor that the slots name alone already, though others still vote in the window, has been told nothing
+// new of its voters when it escapes.
 func TestWhoJoinsAfterAnEscapeHasTheSameVoters(t *testing.T) {
 	r := founded(t, 3, 3)
 	r.run(time.Second)

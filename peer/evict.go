@@ -59,8 +59,8 @@ func (c *Core) silent(v *view) (silent []string) {
 	return silent
 }
 
-// followers returns the members that are no voters and were heard lately: those that follow us, and those that still rule a
-// part of the window.
+// followers returns the members that are no voters and were heard lately: those that follow us, and those that
+// still rule a part of the window.
 func (c *Core) followers() (heard []string) {
 	for f := range c.engine.Peers() {
 		if !slices.Contains(c.engine.Voters(), f.ID) && f.Silence < 2*c.reportEvery() {
@@ -83,8 +83,8 @@ func (c *Core) onReport(n *Note) {
 	}
 }
 
-// untold returns how long ago a voter last said, we included, that it hears the member id, which is no voter; 0 is not known. Only voters know, and
-// only as long as they hear a majority, and each whom they hear tells them.
+// untold returns how long ago a voter last said, we included, that it hears the member id, which is no voter; 0
+// is not known. Only voters know, and only as long as they hear a majority, and each whom they hear tells them.
 func (c *Core) untold(id string) time.Duration {
 	at, ok := c.witness.heard[id]
 	if !ok || !c.engine.Writable() || !c.Majority() || slices.ContainsFunc(c.heard(), c.owesReport) {
@@ -105,9 +105,10 @@ func (c *Core) forgetFormer(v *view) {
 	maps.DeleteFunc(c.witness.reports, func(id string, _ report) bool { return !slices.Contains(v.voters, id) })
 }
 
-// evict takes the slot of a voter that a majority finds silent, and then its registration. Who does not hear a majority
-// evicts nobody: what it proposes would be decided much later, when others may long be heard again. And once it hears one, it gives the others
-// the timeout anew: they come back as it did, some of them a moment later.
+// evict takes the slot of a voter that a majority finds silent, and then its registration. Who does not hear a
+// majority evicts nobody: what it proposes would be decided much later, when others may long be heard again.
+// And once it hears one, it gives the others the timeout anew: they come back as it did, some of them a moment
+// later.
 func (c *Core) evict(v *view) {
 	if !v.voter {
 		clear(c.witness.reports)
@@ -144,7 +145,8 @@ func (c *Core) agreeing(v *view, id string) int {
 
 func (c *Core) fresh(r report) bool { return c.now-r.at <= 2*c.reportEvery() }
 
-// myTurn spreads over time what any voter may do, so that usually only one does: the time goes round them, share by share.
+// myTurn spreads over time what any voter may do, so that usually only one does: the time goes round them,
+// share by share.
 func (c *Core) myTurn(v *view, share time.Duration) bool {
 	share = max(share, c.config.FillDelay)
 	return int(c.now/share)%len(v.voters) == slices.Index(v.voters, c.config.ID)
@@ -181,7 +183,8 @@ func (c *Core) sweep(v *view) {
 	maps.DeleteFunc(c.witness.heard, func(id string, _ time.Duration) bool { return !known[id] })
 }
 
-// remove takes a member that is no voter, and was silent for so long, out of the tree; and out of a slot that counts for nothing.
+// remove takes a member that is no voter, and was silent for so long, out of the tree; and out of a slot that
+// counts for nothing.
 func (c *Core) remove(v *view, m member, silent time.Duration) {
 	if l, ok := v.roster.slotOf(m.id); ok {
 		c.emptySlot(l)
@@ -202,8 +205,8 @@ func (c *Core) reporting(v *view) int {
 	return n
 }
 
-// replace gives the place of a member whose address another process has to that process, without waiting for the timeout:
-// we dialled that address ourselves and met it there, so the member is gone.
+// replace gives the place of a member whose address another process has to that process, without waiting for
+// the timeout: we dialled that address ourselves and met it there, so the member is gone.
 func (c *Core) replace(v *view) {
 	if !v.voter || len(c.met) == 0 {
 		return

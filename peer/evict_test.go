@@ -11,7 +11,8 @@ import (
 	"github.com/ha/doozerd/store"
 )
 
-// Who is cut off from a majority must not propose evictions: they would be decided when the others are long heard again.
+// Who is cut off from a majority must not propose evictions: they would be decided when the others are long
+// heard again.
 func TestWhoHearsNoMajorityEvictsNobody(t *testing.T) {
 	r := founded(t, 3, 3)
 	r.cut["C"] = true
@@ -24,8 +25,8 @@ func TestWhoHearsNoMajorityEvictsNobody(t *testing.T) {
 	}
 }
 
-// After all have lost each other they come back one after the other. Whoever is a moment later than a majority must not be evicted for the time in which
-// nobody heard anybody; but whoever stays away is.
+// After all have lost each other they come back one after the other. Whoever is a moment later than a majority
+// must not be evicted for the time in which nobody heard anybody; but whoever stays away is.
 func TestWhoHearsAMajorityAgainGivesTheOthersTime(t *testing.T) {
 	r := founded(t, 5, 5)
 	all := []string{"A", "B", "C", "D", "E"}
@@ -116,7 +117,8 @@ func TestNewVoterHoldsNobodyForSilent(t *testing.T) {
 	r.check()
 }
 
-// What is noted of a process is forgotten once it is no voter, and who comes and goes does not use up the room of the others.
+// What is noted of a process is forgotten once it is no voter, and who comes and goes does not use up the room
+// of the others.
 func TestFormerVotersAreForgotten(t *testing.T) {
 	r := founded(t, 3, 3)
 	r.run(time.Second)

@@ -16,8 +16,8 @@ const (
 	freshHeld = time.Second      // so long the newest one serves whoever begins
 )
 
-// source is the snapshots that others fetch part by part. Each is kept while it is fetched: it is immutable, so it costs what
-// has changed since.
+// source is the snapshots that others fetch part by part. Each is kept while it is fetched: it is immutable, so
+// it costs what has changed since.
 type source struct{ held []*held }
 
 type held struct {
@@ -39,8 +39,8 @@ func (c *Core) onFetch(n *Note) {
 	c.note(Note{Kind: PartOf, To: n.From, Part: h.part(offset)})
 }
 
-// foundsWith reports whether we are about to found a cluster, and id with us. It may need a snapshot as anybody, though there is nothing in it
-// yet; whoever joins waits until there is.
+// foundsWith reports whether we are about to found a cluster, and id with us. It may need a snapshot as
+// anybody, though there is nothing in it yet; whoever joins waits until there is.
 func (c *Core) foundsWith(id string) bool {
 	return c.founding != nil && c.founding.has(id)
 }

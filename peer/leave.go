@@ -44,8 +44,8 @@ func (c *Core) leave(v *view) {
 	}
 }
 
-// giveSlot frees our slot, if those that remain can go on without us. It waits for its turn: two that left at once could
-// leave nobody.
+// giveSlot frees our slot, if those that remain can go on without us. It waits for its turn: two that left at
+// once could leave nobody.
 func (c *Core) giveSlot(v *view) {
 	slot, ok := v.roster.slotOf(c.config.ID)
 	if _, giving := c.requests[slot.path]; ok && giving {
@@ -70,9 +70,10 @@ func (c *Core) remaining(v *view) (n int) {
 	return n
 }
 
-// othersGone reports whether nobody is left to hand over to: the processes of all other voters have ended, and of those that voted with us, and do no
-// more, as well, unless they have applied all that we had a part in. Those that are merely silent may be cut off from us, and have nobody but us to
-// find out from what was decided.
+// othersGone reports whether nobody is left to hand over to: the processes of all other voters have ended, and
+// of those that voted with us, and do no more, as well, unless they have applied all that we had a part in.
+// Those that are merely silent may be cut off from us, and have nobody but us to find out from what was
+// decided.
 func (c *Core) othersGone(v *view) bool {
 	for p := range c.engine.Peers() {
 		knows := p.Applied >= c.leaving.until && !slices.Contains(v.voters, p.ID)
@@ -88,8 +89,8 @@ func (c *Core) othersGone(v *view) bool {
 	return true
 }
 
-// hasEnded reports whether nobody, or another process, was found at the address of id, or it is no member any more. A link that was closed shows less:
-// that may have been done for a process that was cut off.
+// hasEnded reports whether nobody, or another process, was found at the address of id, or it is no member any
+// more. A link that was closed shows less: that may have been done for a process that was cut off.
 func (c *Core) hasEnded(v *view, id string) bool {
 	found, dialled := c.met[bodyOf(v.tree, nodePath(id, addrFile))]
 	return dialled && found != id || !isRegistered(v.tree, id)

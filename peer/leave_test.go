@@ -155,7 +155,8 @@ func TestWhoDoesNotKnowWhatBecameOfItsRegistrationDoesNotLeave(t *testing.T) {
 	assert.Equal(t, []string{"A", "B"}, r.cores["A"].roster.voters)
 }
 
-// A process that is stopped as soon as it has started does not know what became of its registration, and so registers again to find out.
+// A process that is stopped as soon as it has started does not know what became of its registration, and so
+// registers again to find out.
 func TestWhoseRegistrationWasLostLeavesSoon(t *testing.T) {
 	r := founded(t, 1, 2)
 	r.join("D", "10.0.0.4:1", "A")
@@ -171,7 +172,8 @@ func TestWhoseRegistrationWasLostLeavesSoon(t *testing.T) {
 	assert.Equal(t, 0, len(filesOf(r.cores["A"].Store().Snapshot(), "D")))
 }
 
-// Who leaves asks all voters how far they are, and so whoever lives to take it off the list: not the one that it listened to, which may be dead.
+// Who leaves asks all voters how far they are, and so whoever lives to take it off the list: not the one that
+// it listened to, which may be dead.
 func TestObserverLeavesThoughItsVoterIsDead(t *testing.T) {
 	r := observed(t, 3, time.Minute)
 	r.run(5 * time.Second)

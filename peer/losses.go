@@ -9,11 +9,11 @@ import (
 	"github.com/ha/doozerd/peer/link"
 )
 
-// Losses is what a node was sent and did not take in, and what it could not send, since it started. What breaks a rule that only
-// consensus can tell is in its counters.
+// Losses is what a node was sent and did not take in, and what it could not send, since it started. What breaks
+// a rule that only consensus can tell is in its counters.
 type Losses struct {
-	// Frames are by cause: "corrupt", "version", "limit", "cluster", "sender" and "addressee" of those received; and "no_link" and
-	// "no_room" of those to be sent.
+	// Frames are by cause: "corrupt", "version", "limit", "cluster", "sender" and "addressee" of those
+	// received; and "no_link" and "no_room" of those to be sent.
 	Frames     map[string]uint64
 	Unknown    uint64 // messages and notes of kinds that only a later release knows
 	Impossible uint64 // messages and notes that are not well formed
@@ -44,8 +44,9 @@ type losses struct {
 	told map[string]bool // ids whose words were complained about; too many are forgotten, all at once
 }
 
-// count counts what is lost of one frame, and returns why the rest of what its sender says will hardly be understood either, nil if
-// there is no reason to think so: one that is of another cluster, or speaks to another process, may learn better.
+// count counts what is lost of one frame, and returns why the rest of what its sender says will hardly be
+// understood either, nil if there is no reason to think so: one that is of another cluster, or speaks to
+// another process, may learn better.
 func (l *losses) count(r Received, err error) error {
 	for k, c := range causes {
 		if errors.Is(err, c.err) {
@@ -79,7 +80,8 @@ func (l *losses) first(id string) bool {
 	return true
 }
 
-// account counts what is lost of one frame, and tells once of whoever is not understood: it may be a release that does not fit.
+// account counts what is lost of one frame, and tells once of whoever is not understood: it may be a release
+// that does not fit.
 func (n *Node) account(from link.Remote, r Received, err error) {
 	if why := n.losses.count(r, err); why != nil && n.losses.first(from.ID) {
 		n.log.Warn("what a peer says cannot be understood, and is dropped", "id", from.ID, "addr", from.Addr, "cause", why)

@@ -8,7 +8,8 @@ import (
 	"github.com/ha/doozerd/peer/link"
 )
 
-// Every restart of a process makes a new id. What was kept for sending to the old one is as much as its largest burst took.
+// Every restart of a process makes a new id. What was kept for sending to the old one is as much as its largest
+// burst took.
 func TestNothingIsKeptForWhoIsForgotten(t *testing.T) {
 	n := &Node{config: Config{ID: "A"}}
 	cluster := "C"

@@ -177,8 +177,8 @@ func TestVoterThatStandsTakesNobodysSlot(t *testing.T) {
 	r.check()
 }
 
-// Whoever is evicted and whoever comes in its place: what is written of slots has the rev seen as its guard, so that it fails if
-// somebody was faster.
+// Whoever is evicted and whoever comes in its place: what is written of slots has the rev seen as its guard, so
+// that it fails if somebody was faster.
 func TestSlotsChangeByTheRevSeen(t *testing.T) {
 	r := founded(t, 3, 3)
 	r.join("D", "10.0.0.4:1", "A")
@@ -232,7 +232,8 @@ func TestNobodyKeepsTwoSlots(t *testing.T) {
 	r.check()
 }
 
-// An observer may learn late that it has a slot. It does not ask for another meanwhile, although others come and its place among them changes.
+// An observer may learn late that it has a slot. It does not ask for another meanwhile, although others come
+// and its place among them changes.
 func TestWhoAsksForASlotAsksForNoOther(t *testing.T) {
 	r := founded(t, 3, 3)
 	r.join("E", "10.0.0.5:1", "A")

@@ -48,8 +48,8 @@ type Node struct {
 // maxEvents is how many frames and other news of links may wait for the loop; whoever has more waits.
 const maxEvents = 256
 
-// Start starts a node. Without Attach it founds a cluster of one, and takes writes when Start returns; else it is on its
-// way to be a member: see [Node.Joined]. The error is that of [Config.Validate].
+// Start starts a node. Without Attach it founds a cluster of one, and takes writes when Start returns; else it
+// is on its way to be a member: see [Node.Joined]. The error is that of [Config.Validate].
 func Start(c Config) (*Node, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -118,16 +118,16 @@ func (n *Node) Ready() bool {
 
 // Propose hands over a mutation. It blocks while too much is waiting.
 //
-// If it returns nil, done is called exactly once, on the node's loop, so it must not block: with the mutation's event when
-// that has been applied here; or with [ErrReadOnly], [ErrNoMajority] or [ErrClosed], if it does not happen, or
-// [ErrOutcomeUnknown]. If it returns an error, that of ctx or [ErrClosed], the mutation does not happen and done is never
-// called.
+// If it returns nil, done is called exactly once, on the node's loop, so it must not block: with the mutation's
+// event when that has been applied here; or with [ErrReadOnly], [ErrNoMajority] or [ErrClosed], if it does not
+// happen, or [ErrOutcomeUnknown]. If it returns an error, that of ctx or [ErrClosed], the mutation does not
+// happen and done is never called.
 func (n *Node) Propose(ctx context.Context, m store.Mutation, done func(store.Event, error)) error {
 	return n.queue.put(ctx, proposal{mutation: m.Append(nil), done: done})
 }
 
-// Barrier calls done when everything that was decided anywhere before the call has been applied here. For the rest it is
-// as Propose; it changes nothing.
+// Barrier calls done when everything that was decided anywhere before the call has been applied here. For the
+// rest it is as Propose; it changes nothing.
 func (n *Node) Barrier(ctx context.Context, done func(error)) error {
 	return n.queue.put(ctx, proposal{done: func(_ store.Event, err error) { done(err) }})
 }
@@ -138,8 +138,8 @@ func (n *Node) ServePeer(conn net.Conn, first []byte) { n.links.ServePeer(conn, 
 // Status returns how the node and its cluster are, as of a moment ago. It must not be modified.
 func (n *Node) Status() *Status { return n.status.Load() }
 
-// Leave hands over what others need of this node, and returns when they can do without it, or ctx has ended. Close comes
-// after it.
+// Leave hands over what others need of this node, and returns when they can do without it, or ctx has ended.
+// Close comes after it.
 func (n *Node) Leave(ctx context.Context) {
 	left := make(chan struct{})
 	n.order(func() { n.stage.leave(func() { close(left) }) })
@@ -150,8 +150,9 @@ func (n *Node) Leave(ctx context.Context) {
 	}
 }
 
-// Escape makes this node, which has lost the majority of its cluster for good, a cluster of one with its data. The error is
-// ErrMajority, as long as a majority is heard, ErrHearsVoter, or ErrReadOnly, if the node has nothing.
+// Escape makes this node, which has lost the majority of its cluster for good, a cluster of one with its data.
+// The error is ErrMajority, as long as a majority is heard, ErrHearsVoter, or ErrReadOnly, if the node has
+// nothing.
 func (n *Node) Escape() error {
 	answer := make(chan error, 1)
 	n.order(func() { answer <- n.stage.escape() })
@@ -171,8 +172,8 @@ func (n *Node) order(do func()) {
 	}
 }
 
-// Close ends the node and returns when its loop has ended and everything that waited is answered. It may be called again.
-// The error is why the node had ended by itself before, nil if it had not.
+// Close ends the node and returns when its loop has ended and everything that waited is answered. It may be
+// called again. The error is why the node had ended by itself before, nil if it had not.
 func (n *Node) Close() error {
 	n.closeOnce.Do(func() { close(n.closing) })
 	<-n.done
@@ -230,8 +231,9 @@ const busyTurns = 64
 // longTurn is how long others may keep the loop from its turn. They are at work on something else then.
 const longTurn = time.Millisecond
 
-// takeMore takes what else waits, so that it shares batches, frames and answers with what the loop was woken for. In busy
-// times, those who are about to hand something over may do so first: that makes a few large batches of many small ones.
+// takeMore takes what else waits, so that it shares batches, frames and answers with what the loop was woken
+// for. In busy times, those who are about to hand something over may do so first: that makes a few large
+// batches of many small ones.
 func (n *Node) takeMore() {
 	if n.busy > 0 {
 		n.busy--

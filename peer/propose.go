@@ -107,9 +107,9 @@ func (p *proposals) overdue(since time.Duration) (tag uint64) {
 	return tag
 }
 
-// Propose hands over the encoding of a mutation, or if it is nil a barrier, which holds once everything that was decided
-// anywhere before has been applied here. done is called exactly once, by this or a later call: with the event when it has
-// been applied, or with an error: ErrReadOnly, ErrNoMajority, ErrOutcomeUnknown.
+// Propose hands over the encoding of a mutation, or if it is nil a barrier, which holds once everything that
+// was decided anywhere before has been applied here. done is called exactly once, by this or a later call: with
+// the event when it has been applied, or with an error: ErrReadOnly, ErrNoMajority, ErrOutcomeUnknown.
 func (c *Core) Propose(mutation []byte, done func(store.Event, error)) {
 	c.propose(proposal{mutation: mutation, done: done})
 }
@@ -161,8 +161,8 @@ func failureOf(err error) error {
 	}
 }
 
-// endOverdue answers the proposals that have waited too long. Those that were not suggested yet are taken back; of the others
-// nobody knows.
+// endOverdue answers the proposals that have waited too long. Those that were not suggested yet are taken back;
+// of the others nobody knows.
 func (c *Core) endOverdue() {
 	tag := c.proposals.overdue(c.now - c.config.WriteTimeout)
 	if tag == 0 {

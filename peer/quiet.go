@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// quietFor is how long a node that attaches to others keeps the ups and downs of its links to itself: if it finds nobody,
-// one line tells all.
+// quietFor is how long a node that attaches to others keeps the ups and downs of its links to itself: if it
+// finds nobody, one line tells all.
 const quietFor = 2 * time.Second
 
 // A quietHandler lets warnings through, and all else only when it may be loud.

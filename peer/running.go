@@ -8,8 +8,8 @@ import (
 	"github.com/ha/doozerd/peer/link"
 )
 
-// ErrUnfounded: a cluster was about to be founded, and most of its first voters ended before it was, or are members of another.
-// Nothing was ever written in it.
+// ErrUnfounded: a cluster was about to be founded, and most of its first voters ended before it was, or are
+// members of another. Nothing was ever written in it.
 var ErrUnfounded = errors.New("most of those who were founding the cluster have ended")
 
 // ErrMajority reports an escape where there is nothing to escape from.
@@ -57,8 +57,8 @@ func (s *running) tick(now time.Duration) {
 	}
 }
 
-// joinPatience is how long the first member that was found may take for each part of a first snapshot. Then the cluster is
-// looked for anew.
+// joinPatience is how long the first member that was found may take for each part of a first snapshot. Then the
+// cluster is looked for anew.
 const joinPatience = 10 * time.Second
 
 // tellUnfed says, once, why this node may go on looking for ever: a link that it has dialled brings it nothing.
@@ -86,8 +86,9 @@ func (s *running) unreachable(addr string, err error) {
 	}
 }
 
-// founderEnded notes that a process that was founding the cluster with us, if there was one at addr, does so no more. Without a
-// majority of them nothing can ever be decided. Whoever was restarted would wait for us, and we for those before it.
+// founderEnded notes that a process that was founding the cluster with us, if there was one at addr, does so no
+// more. Without a majority of them nothing can ever be decided. Whoever was restarted would wait for us, and we
+// for those before it.
 func (s *running) founderEnded(addr string) {
 	f := s.core.founding
 	if f == nil {
@@ -165,8 +166,8 @@ func (s *running) escape() error {
 	return nil
 }
 
-// link connects to whom this node has to do with: a voter to all members, an observer to the voters; and to whoever speaks to
-// us and is no member yet.
+// link connects to whom this node has to do with: a voter to all members, an observer to the voters; and to
+// whoever speaks to us and is no member yet.
 func (s *running) link() {
 	s.wanted, s.linkAt = s.core.changes, s.core.raw+relinkEvery
 	with := s.node.mail.strangers()

@@ -11,7 +11,8 @@ import (
 	"github.com/ha/doozerd/store"
 )
 
-// A stage is what a node is about: it looks for a member of its cluster, or founds one together with others, or is a member.
+// A stage is what a node is about: it looks for a member of its cluster, or founds one together with others, or
+// is a member.
 type stage interface {
 	tick(now time.Duration)
 	nextTick() time.Duration // how long the next tick may be put off
@@ -51,7 +52,8 @@ var (
 // seekPatience is how long a node that is itself only starting may take until it can be attached to.
 const seekPatience = 30 * time.Second
 
-// seekAgain is how often a node asks anew those that have no cluster yet. They tell when a link is opened, and not later.
+// seekAgain is how often a node asks anew those that have no cluster yet. They tell when a link is opened, and
+// not later.
 const seekAgain = 500 * time.Millisecond
 
 // seeking is the stage of a node that attaches to any of some addresses.

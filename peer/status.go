@@ -133,7 +133,8 @@ func (c *Core) trouble(s *Status) []string {
 	return append(words, c.idleSlots()...)
 }
 
-// idleSlots says which slots name somebody and count for nothing: who is named is no member, or there are as many voters before it as there can be.
+// idleSlots says which slots name somebody and count for nothing: who is named is no member, or there are as
+// many voters before it as there can be.
 func (c *Core) idleSlots() (words []string) {
 	tree := c.store.Snapshot()
 	for _, l := range c.roster.slots {
@@ -148,14 +149,15 @@ func (c *Core) idleSlots() (words []string) {
 	return words
 }
 
-// leastSilence is the silence after which a member is called silent, where the fill delay is not so long that one that lives may be
-// silent for as long.
+// leastSilence is the silence after which a member is called silent, where the fill delay is not so long that
+// one that lives may be silent for as long.
 const leastSilence = 2 * time.Second
 
 func (c *Core) silentFor() time.Duration { return max(leastSilence, aliveWithin*c.config.FillDelay) }
 
-// untoldFor is for how long nobody may have told us of an observer that lives: until the report that the voter it turned away from owed us, and
-// the first one of its next voter, of which one may be lost; and turning takes time.
+// untoldFor is for how long nobody may have told us of an observer that lives: until the report that the voter
+// it turned away from owed us, and the first one of its next voter, of which one may be lost; and turning takes
+// time.
 func (c *Core) untoldFor() time.Duration { return 3*c.reportEvery() + c.silentFor() }
 
 // Majority reports whether this node hears a majority of the voters, itself included. An observer, which listens to one
@@ -167,8 +169,8 @@ func (c *Core) Majority() bool {
 	return len(c.heard())+1 >= majority(len(c.engine.Voters()))
 }
 
-// turningFor is for how many times the silence of a voter an observer may be told of no majority, and yet there is one: it may have to turn to
-// another voter meanwhile, and from that one to a third.
+// turningFor is for how many times the silence of a voter an observer may be told of no majority, and yet there
+// is one: it may have to turn to another voter meanwhile, and from that one to a third.
 const turningFor = 2
 
 // hearsVoter reports whether another voter was heard lately. It may have a majority, whatever it says of that.
@@ -204,8 +206,8 @@ func (c *Core) tellMajority(v *view) {
 	}
 }
 
-// Associates returns the members that this node keeps connected: all of them if it is a voter, or hears no voter, else the
-// voters; and the first voters of a cluster that is being founded.
+// Associates returns the members that this node keeps connected: all of them if it is a voter, or hears no
+// voter, else the voters; and the first voters of a cluster that is being founded.
 func (c *Core) Associates() []Voter {
 	var with []Voter
 	if c.founding != nil {

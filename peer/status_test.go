@@ -102,7 +102,8 @@ func TestDemotedVoterCriesNotAtOnce(t *testing.T) {
 	assert.T(t, !c.Writable())
 }
 
-// An observer that listened to a voter which has no slot any more, as in every upgrade, turns to another one and has heard a majority until then.
+// An observer that listened to a voter which has no slot any more, as in every upgrade, turns to another one
+// and has heard a majority until then.
 func TestObserverOfADemotedVoterCriesNotAtOnce(t *testing.T) {
 	r := observed(t, 3, rigTimeout)
 	r.run(5 * time.Second)
@@ -157,7 +158,8 @@ func TestDeadObserverIsTroubleToEveryVoter(t *testing.T) {
 	}
 }
 
-// Who hears of an observer from others only, and seldom, takes no pause for its silence, whatever voter it turns to; nor does a voter that is new.
+// Who hears of an observer from others only, and seldom, takes no pause for its silence, whatever voter it
+// turns to; nor does a voter that is new.
 func TestObserverThatLivesIsTroubleToNobody(t *testing.T) {
 	r := observed(t, 3, 16*time.Second)
 	quiet := func() {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// strand is the state of a node that hears none of the voters it knows. While it was cut off, or far behind, all of them may
-// have been replaced, one by one. No message of theirs will ever tell it so; but whoever is at their addresses now, or
-// is another member, has a snapshot.
+// strand is the state of a node that hears none of the voters it knows. While it was cut off, or far behind,
+// all of them may have been replaced, one by one. No message of theirs will ever tell it so; but whoever is at
+// their addresses now, or is another member, has a snapshot.
 type strand struct {
 	on    bool
 	next  int           // whom to ask, of those who may know

@@ -93,8 +93,8 @@ func (o *options) addAuthorities(k keys) error {
 	return nil
 }
 
-// warnOfCertificate warns of a certificate that is not for the host of -l, or not valid now. The node is not ended: others may know it
-// by another name, have another clock, or not look.
+// warnOfCertificate warns of a certificate that is not for the host of -l, or not valid now. The node is not
+// ended: others may know it by another name, have another clock, or not look.
 func (d *daemon) warnOfCertificate() {
 	if d.keys.clients == nil {
 		return

@@ -11,8 +11,8 @@ import (
 	"github.com/ha/doozerd/store"
 )
 
-// A lister keeps the DzNS's list of a cluster's voters true, as far as this node is concerned: it is listed while it takes
-// writes. Those that are no members any more it takes off the list.
+// A lister keeps the DzNS's list of a cluster's voters true, as far as this node is concerned: it is listed
+// while it takes writes. Those that are no members any more it takes off the list.
 type lister struct {
 	dzns client.Config
 	node *peer.Node

@@ -390,7 +390,8 @@ func writePEM(ts *testscript.TestScript, file, kind string, der []byte) {
 	ts.Check(os.WriteFile(ts.MkAbs(file), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
 }
 
-// patience is how long a thing that must happen may take before it counts as never happening. A slow machine must not fail.
+// patience is how long a thing that must happen may take before it counts as never happening. A slow machine
+// must not fail.
 const patience = 60 * time.Second
 
 // dial connects to the node that a script knows as name.

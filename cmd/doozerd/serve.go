@@ -37,8 +37,8 @@ type daemon struct {
 	certWarning sync.Once
 }
 
-// serve runs a node until ctx ends or it fails. If it was left alone while a cluster was being founded, another one begins
-// in its place.
+// serve runs a node until ctx ends or it fails. If it was left alone while a cluster was being founded, another
+// one begins in its place.
 func serve(ctx context.Context, o *options, log *slog.Logger) error {
 	for {
 		err := serveOne(ctx, o, log)
@@ -207,9 +207,9 @@ func (d *daemon) host() string {
 	return host
 }
 
-// run serves until ctx ends or something fails. Other members are served from the start, clients as soon as the node has
-// joined, and then browsers, who were in the lobby. In the end it hands over to the other members, and closes first the
-// client port, which answers what it still can.
+// run serves until ctx ends or something fails. Other members are served from the start, clients as soon as the
+// node has joined, and then browsers, who were in the lobby. In the end it hands over to the other members, and
+// closes first the client port, which answers what it still can.
 func (d *daemon) run(ctx context.Context, node *peer.Node, port *server.Server, view *web.View) error {
 	failed := make(chan error, 1)
 	go func() { failed <- port.Serve(d.clients) }()

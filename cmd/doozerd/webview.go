@@ -74,8 +74,8 @@ func (s *webServer) close() {
 	}
 }
 
-// A lobby answers until there is a tree to show, which may be long: that the process does its work, to who asks that, and
-// to all others that it is too early.
+// A lobby answers until there is a tree to show, which may be long: that the process does its work, to who asks
+// that, and to all others that it is too early.
 type lobby struct{ view atomic.Pointer[http.Handler] }
 
 // lead lets view answer from now on.

@@ -434,7 +434,8 @@ func connectionCut(t *testing.T, b *browser.Browser) {
 	expected(t, s.page)
 }
 
-// expected forgets the errors that a lost server is the cause of, and one that has just begun and joined no cluster yet.
+// expected forgets the errors that a lost server is the cause of, and one that has just begun and joined no
+// cluster yet.
 func expected(t *testing.T, p *browser.Page) {
 	t.Helper()
 	for _, e := range p.Errors() {

@@ -63,8 +63,8 @@ func startWith(t *testing.T, o Options) *Node {
 	return n
 }
 
-// alone is a free port of an address at which nobody else is given one: that of a node which has ended is still free when the next
-// one takes it.
+// alone is a free port of an address at which nobody else is given one: that of a node which has ended is still
+// free when the next one takes it.
 const alone = "127.0.0.44:0"
 
 // dial connects to a node for the length of a test.

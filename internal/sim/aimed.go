@@ -7,8 +7,8 @@ import (
 	"github.com/ha/doozerd/consensus"
 )
 
-// Some drills are each aimed at one rule, that others make up for as long as luck decides. In most of them the network is an adversary: it
-// looks at what is said, and loses, delays or repeats what hurts most.
+// Some drills are each aimed at one rule, that others make up for as long as luck decides. In most of them the
+// network is an adversary: it looks at what is said, and loses, delays or repeats what hurts most.
 var aimedDrills = map[string]func(*world){
 	"missed":  (*world).missSuggestions,
 	"haunted": (*world).repeatPrepares,
@@ -149,8 +149,8 @@ func ofFill(m *consensus.Message) bool {
 	return m.Kind == consensus.Prepare || m.Kind == consensus.Accept
 }
 
-// repeatPrepares: a voter is dead, another has begun to fill for it and hears nothing, and the network says its Prepares again and
-// again. They are old news to everybody.
+// repeatPrepares: a voter is dead, another has begun to fill for it and hears nothing, and the network says its
+// Prepares again and again. They are old news to everybody.
 func (w *world) repeatPrepares() {
 	dead := w.someone()
 	dead.crash()
@@ -173,8 +173,8 @@ func (w *world) again(post func()) {
 	}
 }
 
-// delayFills: a voter is dead, and what fillers say takes longer than the patience that everybody has, so that each begins before it hears
-// of the others.
+// delayFills: a voter is dead, and what fillers say takes longer than the patience that everybody has, so that
+// each begins before it hears of the others.
 func (w *world) delayFills() {
 	w.someone().crash()
 	w.adversary = func(m *consensus.Message, post func()) {
@@ -186,8 +186,9 @@ func (w *world) delayFills() {
 	}
 }
 
-// lockStep: a voter is dead, everything takes the same time, and what fillers say takes longer than those that give way wait at first. With
-// pauses of equal length they get into each other's way at the same points again and again; only chance parts them.
+// lockStep: a voter is dead, everything takes the same time, and what fillers say takes longer than those that
+// give way wait at first. With pauses of equal length they get into each other's way at the same points again
+// and again; only chance parts them.
 func (w *world) lockStep() {
 	w.someone().crash()
 	w.network.fixed = time.Millisecond

@@ -11,8 +11,8 @@ import (
 // assemblyPatience is longer than any fault lasts, but in drills: an address out of reach may hold the data.
 const assemblyPatience = 15 * time.Second
 
-// assemble starts a process at each of some addresses, which know nothing but the addresses. Meanwhile some are stopped and
-// started again.
+// assemble starts a process at each of some addresses, which know nothing but the addresses. Meanwhile some are
+// stopped and started again.
 func (w *world) assemble() {
 	for range w.plan.voters {
 		w.list = append(w.list, w.newAddr())

@@ -12,8 +12,8 @@ import (
 	"github.com/ha/doozerd/store"
 )
 
-// checker compares what happens with what was promised. It knows revs, files and operations, and nothing of how they are
-// agreed on.
+// checker compares what happens with what was promised. It knows revs, files and operations, and nothing of how
+// they are agreed on.
 type checker struct {
 	w         *world
 	histories map[string]*history // by the id of the cluster
@@ -297,7 +297,8 @@ func (c *checker) acknowledged(w *world) {
 	}
 }
 
-// keeps returns up to which rev h must have what was agreed on in another: all, but what was left behind on the way from there.
+// keeps returns up to which rev h must have what was agreed on in another: all, but what was left behind on the
+// way from there.
 func (h *history) keeps(other *history) int64 {
 	kept := int64(math.MaxInt64)
 	for ; h != nil; h = h.parent {

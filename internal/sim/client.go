@@ -13,8 +13,9 @@ import (
 // clientTimeout is a client's patience with one node; after it the outcome is unknown and it turns to another.
 const clientTimeout = 2 * time.Second
 
-// client does one operation after the other, as a program would that has one connection at a time. In most runs it does as package client: it
-// sends again what that sends again, and asks a node that it turns to for nothing before that has applied what it was told of.
+// client does one operation after the other, as a program would that has one connection at a time. In most runs
+// it does as package client: it sends again what that sends again, and asks a node that it turns to for nothing
+// before that has applied what it was told of.
 type client struct {
 	w      *world
 	number int
@@ -236,15 +237,17 @@ const (
 	lastCopy = 3 * clientTimeout
 )
 
-// repeats reports whether q is sent again: what was not answered, if a second copy does no harm whatever became of the first; and what was sent
-// again to an observer. A delete deletes nothing that its client did not mean, if its guard is a rev that the client had seen.
+// repeats reports whether q is sent again: what was not answered, if a second copy does no harm whatever became
+// of the first; and what was sent again to an observer. A delete deletes nothing that its client did not mean,
+// if its guard is a rev that the client had seen.
 func (c *client) repeats(q *request, err error) bool {
 	harmless := q.read || q.op.kind == store.Del && q.op.guard >= store.Missing
 	lost := errors.Is(err, errTimeout) || errors.Is(err, errGone)
 	return c.w.plan.repeats && harmless && (lost || q.copies > 1 && errors.Is(err, peer.ErrReadOnly))
 }
 
-// again asks another node the same as the one that gave a, or the lack of it. After an escape revs are others than those that a guard was of.
+// again asks another node the same as the one that gave a, or the lack of it. After an escape revs are others
+// than those that a guard was of.
 func (c *client) again(q *request, a answer) {
 	c.move()
 	switch {

@@ -66,8 +66,8 @@ func (w *world) wipe() {
 	w.after(5*time.Second, w.repairSlots)
 }
 
-// split restarts some of the first voters, and starts further processes of their list, where they cannot reach those that
-// go on: together they are a majority of the list, and there is a cluster already.
+// split restarts some of the first voters, and starts further processes of their list, where they cannot reach
+// those that go on: together they are a majority of the list, and there is a cluster already.
 func (w *world) split() {
 	first := w.alive()
 	gone, others := first[:w.plan.voters/2], first[w.plan.voters/2:]
@@ -101,8 +101,8 @@ func (w *world) split() {
 	})
 }
 
-// handOver lets a voter leave just after another was replaced: what those two were to decide, only the one that leaves and
-// the ones that stay can.
+// handOver lets a voter leave just after another was replaced: what those two were to decide, only the one that
+// leaves and the ones that stay can.
 func (w *world) handOver() {
 	voters := onlyVoters(w.alive())
 	gone, leaves := voters[0], voters[1]

@@ -13,9 +13,9 @@ type escape struct {
 	at         time.Duration // when the others died
 }
 
-// loseMajority ends so many voters at once that nothing can be decided any more. Then the operator lets the one that has
-// most go on by itself, and starts the others anew: they would be refused. He has asked nobody to stop meanwhile, who
-// might be the one.
+// loseMajority ends so many voters at once that nothing can be decided any more. Then the operator lets the one
+// that has most go on by itself, and starts the others anew: they would be refused. He has asked nobody to stop
+// meanwhile, who might be the one.
 func (w *world) loseMajority() {
 	voters := onlyVoters(w.healthy())
 	if len(voters) < 2 || w.lostAt > 0 || slices.ContainsFunc(w.alive(), func(n *node) bool { return n.leaving }) {
@@ -85,9 +85,9 @@ func (w *world) escapeBy(n *node) {
 	}
 }
 
-// strand lets all voters but one die at once, after that one has heard only a single other for a moment: what that one
-// had acknowledged, the survivor has accepted, and may not know yet to be decided. Processes join before and after its escape: the later must
-// get nothing that is of the former cluster.
+// strand lets all voters but one die at once, after that one has heard only a single other for a moment: what
+// that one had acknowledged, the survivor has accepted, and may not know yet to be decided. Processes join
+// before and after its escape: the later must get nothing that is of the former cluster.
 func (w *world) strand() {
 	voters := onlyVoters(w.alive())
 	survivor, writer := voters[0], voters[1]

@@ -116,8 +116,8 @@ func (w *world) jumpClock() {
 	w.trace("%s's clock jumps, rate %v", n.id, n.rate)
 }
 
-// crashOne ends a process, if its voters can stand it: a majority lost at once is lost. Mostly another is started in its
-// place.
+// crashOne ends a process, if its voters can stand it: a majority lost at once is lost. Mostly another is
+// started in its place.
 func (w *world) crashOne() { w.crash(w.someone()) }
 
 // crashSome ends several at once, as many as can be lost.
@@ -167,8 +167,8 @@ func (w *world) closeLinks(n *node) {
 // suspectSomeone closes the links to a living process, as a proxy between would that is restarted.
 func (w *world) suspectSomeone() { w.closeLinks(pick(w.links, w.alive()...)) }
 
-// canLose reports whether every set of voters that some living node knows, or may come to know, keeps a majority without n,
-// and goes on to keep it if those are evicted that are silent now.
+// canLose reports whether every set of voters that some living node knows, or may come to know, keeps a
+// majority without n, and goes on to keep it if those are evicted that are silent now.
 func (w *world) canLose(n *node) bool {
 	if !w.dispensable(n) {
 		return false
@@ -196,8 +196,8 @@ func (w *world) decisive(n *node) bool {
 	return slices.ContainsFunc(w.needed(n), func(voters []string) bool { return w.majorityLives(voters, nil) && !w.majorityLives(voters, n) })
 }
 
-// needed are the sets of voters of instances that nobody but n has applied yet. Who still assembles may be a voter of the cluster that others
-// have founded with it.
+// needed are the sets of voters of instances that nobody but n has applied yet. Who still assembles may be a
+// voter of the cluster that others have founded with it.
 func (w *world) needed(n *node) (sets [][]string) {
 	in := n.in
 	if in == nil {

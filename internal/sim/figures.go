@@ -105,8 +105,9 @@ func summaryOf(samples []sample) (s summary) {
 	return s
 }
 
-// judge compares with what was promised: a write takes one round trip at any voter, whoever is idle, slow, or idle and dies. When one dies that writes,
-// nobody writes for a fill delay and two round trips, once; that delay is at least twice the round trip.
+// judge compares with what was promised: a write takes one round trip at any voter, whoever is idle, slow, or
+// idle and dies. When one dies that writes, nobody writes for a fill delay and two round trips, once; that
+// delay is at least twice the round trip.
 func (e experiment) judge(worst, gap time.Duration) string {
 	trip := 2 * e.oneWay
 	goal, met := "worst ≤ 1.00", worst <= trip

@@ -4,8 +4,9 @@ import (
 	"time"
 )
 
-// desert is a drill of three: two lose their slots while one of these is cut off, and the last voter dies. The other one of the two is asked
-// to leave then. Whoever was cut off does not know yet that it votes no more, and only the one that leaves can tell.
+// desert is a drill of three: two lose their slots while one of these is cut off, and the last voter dies. The
+// other one of the two is asked to leave then. Whoever was cut off does not know yet that it votes no more, and
+// only the one that leaves can tell.
 func (w *world) desert() {
 	voters := w.shuffled()
 	leaver, cutOff, last := voters[0], voters[1], voters[2]
@@ -20,9 +21,10 @@ func (w *world) desert() {
 	})
 }
 
-// forsake is a drill of three: the operator empties the slots of two, which die before their window ends. So the survivor's slots name it alone
-// as it escapes, and its engine does not know of that yet. Then he writes one of the dead into a slot, by mistake, and another process joins:
-// to both the survivor must be the only voter.
+// forsake is a drill of three: the operator empties the slots of two, which die before their window ends. So
+// the survivor's slots name it alone as it escapes, and its engine does not know of that yet. Then he writes
+// one of the dead into a slot, by mistake, and another process joins: to both the survivor must be the only
+// voter.
 func (w *world) forsake() {
 	voters := w.shuffled()
 	survivor, dead := voters[0], voters[1:]

@@ -8,9 +8,9 @@ import (
 	"github.com/ha/doozerd/peer"
 )
 
-// Some drills are about how a cluster is founded by processes that know nothing but the list of their addresses. The network between them is an
-// adversary: it sees what they say to each other, and loses, delays and parts what hurts one rule most. Then all is well again, and there must be
-// one cluster of them all.
+// Some drills are about how a cluster is founded by processes that know nothing but the list of their
+// addresses. The network between them is an adversary: it sees what they say to each other, and loses, delays
+// and parts what hurts one rule most. Then all is well again, and there must be one cluster of them all.
 var foundingDrills = map[string]func(*gathering){
 	"outnumbered": (*gathering).outnumber,
 	"silenced":    (*gathering).silence,
@@ -126,7 +126,8 @@ func (g *gathering) healIn(d time.Duration) {
 	})
 }
 
-// beyondPatience is longer than anybody waits for those who are out of reach, and than it takes to found something then.
+// beyondPatience is longer than anybody waits for those who are out of reach, and than it takes to found
+// something then.
 func (g *gathering) beyondPatience() time.Duration {
 	return assemblyPatience + between(g.w.nodesRand, 5*time.Second, 10*time.Second)
 }
@@ -149,8 +150,8 @@ func (g *gathering) outnumber() {
 	g.healIn(g.beyondPatience())
 }
 
-// silence lets nobody hear the first to propose any more: since it has proposed, or since it has learned that all have accepted. Either its links are
-// cut, or they break under each word that it says and are made again.
+// silence lets nobody hear the first to propose any more: since it has proposed, or since it has learned that
+// all have accepted. Either its links are cut, or they break under each word that it says and are made again.
 func (g *gathering) silence() {
 	since, cut := pick(g.w.nodesRand, peer.AssembleAccept, peer.AssembleMember), g.w.nodesRand.IntN(2) == 0
 	g.come(g.addrs...)
@@ -168,8 +169,9 @@ func (g *gathering) silence() {
 	}
 }
 
-// outbid lets the first of the list hear nothing of the second, and nobody hear what it proposes, until the second has the promises of all others for a
-// higher ballot and has nearly waited for long enough to do without the first. Then what the first proposed arrives at last.
+// outbid lets the first of the list hear nothing of the second, and nobody hear what it proposes, until the
+// second has the promises of all others for a higher ballot and has nearly waited for long enough to do without
+// the first. Then what the first proposed arrives at last.
 func (g *gathering) outbid() {
 	b := &bid{gathering: g, tries: map[uint64]bool{}, held: map[string]func(){}}
 	g.come(g.addrs...)
@@ -185,7 +187,8 @@ type bid struct {
 	outbid bool
 }
 
-// owedLater is how long after the first has begun to put its ballot it owes the second a promise: when the next ballot of that was promised.
+// owedLater is how long after the first has begun to put its ballot it owes the second a promise: when the next
+// ballot of that was promised.
 const owedLater = 4 * time.Second
 
 // longTry is which ballot of a process is the first that lasts for longer than anybody's patience.
@@ -239,8 +242,9 @@ func (b *bid) nears() {
 	b.healIn(between(b.w.nodesRand, 4*time.Second, 8*time.Second))
 }
 
-// walkOut lets a bare majority lose patience with the rest. Of the promises that the first of them gets to propose, one arrives, and who made it goes
-// over to the rest; then the others arrive. They are a majority of promises, and those who are still there are none: that is on the other side now.
+// walkOut lets a bare majority lose patience with the rest. Of the promises that the first of them gets to
+// propose, one arrives, and who made it goes over to the rest; then the others arrive. They are a majority of
+// promises, and those who are still there are none: that is on the other side now.
 func (g *gathering) walkOut() {
 	near := g.addrs[g.minority():]
 	gone, held, arrived := "", []func(){}, false
@@ -271,8 +275,9 @@ func (g *gathering) walkOut() {
 	}
 }
 
-// estrange lets a bare majority found a cluster, and cuts one of them off before it knows. Then the others of the list start, on its side: together
-// they are a majority, and beyond the partition there are clients already.
+// estrange lets a bare majority found a cluster, and cuts one of them off before it knows. Then the others of
+// the list start, on its side: together they are a majority, and beyond the partition there are clients
+// already.
 func (g *gathering) estrange() {
 	late, early := slices.Clip(g.addrs[:g.minority()]), g.addrs[g.minority():]
 	estranged := ""
@@ -290,8 +295,9 @@ func (g *gathering) estrange() {
 	}
 }
 
-// beside lets a bare majority found a cluster, and restarts one of them where it cannot reach the others; there the rest of the list start, too. They are
-// a majority, and must not found anything beside the data. The partition is shorter than their patience; or all of them stand still for longer than that.
+// beside lets a bare majority found a cluster, and restarts one of them where it cannot reach the others; there
+// the rest of the list start, too. They are a majority, and must not found anything beside the data. The
+// partition is shorter than their patience; or all of them stand still for longer than that.
 func (g *gathering) beside() {
 	late, early := slices.Clip(g.addrs[:g.minority()]), g.addrs[g.minority():]
 	g.come(early...)
@@ -317,8 +323,9 @@ func (g *gathering) beside() {
 	look()
 }
 
-// forget lets all promise to the first of the list, and parts some from it before it proposes, which only it and those with it notice. They found a
-// cluster, and one of them is restarted where the others are, who are a majority then, and remember nothing; and to whom all links seem whole.
+// forget lets all promise to the first of the list, and parts some from it before it proposes, which only it
+// and those with it notice. They found a cluster, and one of them is restarted where the others are, who are a
+// majority then, and remember nothing; and to whom all links seem whole.
 func (g *gathering) forget() {
 	first, late := g.w.list[0], append(without(without(g.addrs, g.w.list[0]), g.w.list[1])[:g.minority()-1], g.w.list[1]) // the second is the next to propose
 	var held []func()
@@ -344,8 +351,9 @@ func (g *gathering) forget() {
 	}
 }
 
-// forgetUnmet lets a bare majority found a cluster as soon as the others have come, whom it does not know yet, and of whom nobody hears whose list is
-// whose; and parts them, which the others do not notice. One of those who founded is restarted where the others are, who are a majority then, and remember nothing.
+// forgetUnmet lets a bare majority found a cluster as soon as the others have come, whom it does not know yet,
+// and of whom nobody hears whose list is whose; and parts them, which the others do not notice. One of those
+// who founded is restarted where the others are, who are a majority then, and remember nothing.
 func (g *gathering) forgetUnmet() {
 	late := append(without(g.addrs, g.w.list[0])[:g.minority()-1], g.w.list[0]) // the first of the list is the next to propose
 	early := g.others(late)
@@ -405,7 +413,8 @@ func (g *gathering) doze(addrs []string) {
 	g.healIn(d + assemblyPatience/2)
 }
 
-// flap loses many of the words between processes and delays others, parts some from the rest, and restarts some, as luck will have it.
+// flap loses many of the words between processes and delays others, parts some from the rest, and restarts
+// some, as luck will have it.
 func (g *gathering) flap() {
 	r := g.w.nodesRand
 	lost, delayed := pick(r, 0.1, 0.3, 0.6), pick(r, 0.1, 0.5)
@@ -481,8 +490,9 @@ func (g *gathering) majority(f *peer.Founding, without *node) bool {
 	return g.w.majorityLives(ids, without)
 }
 
-// supervise is called again and again. Two clusters of one list are a failure as soon as clients are let in to both. Who was to join by a member that
-// has come to nothing looks for the cluster anew; and most of whose founders have ended, ends, too.
+// supervise is called again and again. Two clusters of one list are a failure as soon as clients are let in to
+// both. Who was to join by a member that has come to nothing looks for the cluster anew; and most of whose
+// founders have ended, ends, too.
 func (g *gathering) supervise() {
 	for _, n := range g.w.alive() {
 		switch {

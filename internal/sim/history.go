@@ -64,7 +64,8 @@ func (h *history) forked(cluster string, rev int64) *history {
 	return f
 }
 
-// note keeps what is looked up later, of what happened at a time. It returns the rev at which the same write was seen before, or 0.
+// note keeps what is looked up later, of what happened at a time. It returns the rev at which the same write
+// was seen before, or 0.
 func (h *history) note(e store.Event, at time.Duration) (before int64) {
 	switch {
 	case e.Err != nil:
@@ -162,7 +163,8 @@ func (m model) equal(s *store.Snapshot) bool {
 	return true
 }
 
-// madeBy returns the rev that made the file at path, which clients keep, what it is as of rev: that of a set or of a delete, or 0.
+// madeBy returns the rev that made the file at path, which clients keep, what it is as of rev: that of a set or
+// of a delete, or 0.
 func (h *history) madeBy(path string, rev int64) int64 {
 	made := h.made[path]
 	k, found := slices.BinarySearch(made, rev)

@@ -62,8 +62,8 @@ func (c *checker) operations(w *world, h *history) (ops []porcupine.Operation) {
 	return ops
 }
 
-// unclaimed is a delete of which nobody was told. It must be one of those whose outcome is unknown, or another copy of one that was sent again; and one
-// of their guards must have passed.
+// unclaimed is a delete of which nobody was told. It must be one of those whose outcome is unknown, or another
+// copy of one that was sent again; and one of their guards must have passed.
 func (c *checker) unclaimed(w *world, h *history, path string, rev int64, add func(*record, time.Duration, time.Duration)) {
 	at := h.events[rev-1].at
 	called, guards := at, []int64(nil)

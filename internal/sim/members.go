@@ -38,8 +38,8 @@ func (c *checker) membership(n *node, h *history, e store.Event) {
 	}
 }
 
-// slotChange: a slot goes from its holder to nobody when that is gone, or to who was started in its place; and from nobody
-// to a member that is there to stay.
+// slotChange: a slot goes from its holder to nobody when that is gone, or to who was started in its place; and
+// from nobody to a member that is there to stay.
 func (c *checker) slotChange(n *node, h *history, slot, before, after string) {
 	w := c.w
 	taker := w.byID[after]
@@ -67,15 +67,16 @@ func (h *history) anyVoterBut(id string) bool {
 	return false
 }
 
-// gives reports whether process id has more than one slot, of which it gives back all but one; or had a moment ago, and did not know yet that
-// it has lost the one.
+// gives reports whether process id has more than one slot, of which it gives back all but one; or had a moment
+// ago, and did not know yet that it has lost the one.
 func (h *history) gives(id string, now time.Duration) bool {
 	s := h.seats[id]
 	return s.slots > 1 || s.several > 0 && now < s.several+lateDecision
 }
 
-// hasty reports whether the voter id is evicted sooner than it could be silent for so long. One that asks for a second slot, since it hears
-// nothing, or is given another soon after it lost one, was one already; and so was one of the first, whom the first slots name.
+// hasty reports whether the voter id is evicted sooner than it could be silent for so long. One that asks for a
+// second slot, since it hears nothing, or is given another soon after it lost one, was one already; and so was
+// one of the first, whom the first slots name.
 func (c *checker) hasty(h *history, id string) bool {
 	s := h.seats[id]
 	wasVoter := s.lost > 0 && s.taken-s.lost < c.w.plan.timeout
@@ -83,8 +84,8 @@ func (c *checker) hasty(h *history, id string) bool {
 	return s.taken > c.w.now-c.w.plan.timeout/2 && !wasVoter && !first && c.w.stays(id) && c.w.byID[id].ran < s.taken
 }
 
-// asked holds what a member asks of others to the rules of who takes a slot: not while it is leaving, nor before the voters
-// that stand are back in theirs; and only the slot as it saw it, when it decided to.
+// asked holds what a member asks of others to the rules of who takes a slot: not while it is leaving, nor
+// before the voters that stand are back in theirs; and only the slot as it saw it, when it decided to.
 func (c *checker) asked(n *node, note *peer.Note) {
 	for _, b := range note.Mutations {
 		m, err := store.DecodeMutation(b)
@@ -106,8 +107,9 @@ func (c *checker) asked(n *node, note *peer.Note) {
 	}
 }
 
-// suggested holds what a member proposes to do to slots and to the files of members to what was seen: the guard is a rev that the file had, or
-// says that there is none yet. Who proposes it may be behind whoever asked for it. Only the operator goes without a guard.
+// suggested holds what a member proposes to do to slots and to the files of members to what was seen: the guard
+// is a rev that the file had, or says that there is none yet. Who proposes it may be behind whoever asked for
+// it. Only the operator goes without a guard.
 func (c *checker) suggested(n *node, m *consensus.Message) {
 	for _, b := range m.Batch.Mutations {
 		m, err := store.DecodeMutation(b)
@@ -146,8 +148,8 @@ func anyVoter(s *store.Snapshot) bool {
 
 var slotGlob = store.MustParseGlob(calDir + "*")
 
-// blameless reports whether process id is there to stay, and whether nothing has happened lately that might have kept it, for
-// as long as it takes to be evicted, from hearing others or being heard.
+// blameless reports whether process id is there to stay, and whether nothing has happened lately that might
+// have kept it, for as long as it takes to be evicted, from hearing others or being heard.
 func (w *world) blameless(id string) bool {
 	n := w.byID[id]
 	if n == nil || !w.stays(id) || n.paused || n.slow > 0 || n.rate != 1 {

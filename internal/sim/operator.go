@@ -240,8 +240,8 @@ func (w *world) leave(n *node) {
 	w.awaitLeave(n, w.now+leaveDeadline)
 }
 
-// awaitLeave ends n when it says that others can do without it, which must be true; or when it has nobody to hand over to, or
-// the time is up, as soon as nothing is lost by that.
+// awaitLeave ends n when it says that others can do without it, which must be true; or when it has nobody to
+// hand over to, or the time is up, as soon as nothing is lost by that.
 func (w *world) awaitLeave(n *node, deadline time.Duration) {
 	left := n.core.Left()
 	switch {

@@ -6,8 +6,8 @@ import (
 	"github.com/ha/doozerd/consensus"
 )
 
-// orphan is the course of a drill: what a voter has suggested is prepared by another, which dies, and what others prepare of it is lost. So
-// only the owner itself can close its instances.
+// orphan is the course of a drill: what a voter has suggested is prepared by another, which dies, and what
+// others prepare of it is lost. So only the owner itself can close its instances.
 type orphan struct {
 	w     *world
 	owner string
@@ -49,8 +49,9 @@ func (o *orphan) prepares(filler string, post func()) {
 	}
 }
 
-// besiege: a voter is dead, and the first that begins to fill for it hears nothing from then on, and the network says its Prepares again and
-// again. Everybody else has heard them, and waits for it to go on; but not for ever.
+// besiege: a voter is dead, and the first that begins to fill for it hears nothing from then on, and the
+// network says its Prepares again and again. Everybody else has heard them, and waits for it to go on; but not
+// for ever.
 func (w *world) besiege() {
 	dead := w.someone()
 	dead.kill()

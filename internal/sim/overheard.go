@@ -8,8 +8,9 @@ import (
 	"github.com/ha/doozerd/store"
 )
 
-// overheard is the course of a drill: four voters become three, and what the four decide last, two of them do not learn. The other two die, of
-// which one is no voter any more. The two are a majority of those that stand, but of the four they are not, and only an observer knows.
+// overheard is the course of a drill: four voters become three, and what the four decide last, two of them do
+// not learn. The other two die, of which one is no voter any more. The two are a majority of those that stand,
+// but of the four they are not, and only an observer knows.
 type overheard struct {
 	w        *world
 	observer *node
@@ -44,8 +45,8 @@ func (o *overheard) begin() {
 	o.watch()
 }
 
-// overhearFor is how long the two learn nothing, at most. A log that goes on beyond the change is withheld as a whole; if they need it, the others
-// wait for them, and the drill comes to nothing.
+// overhearFor is how long the two learn nothing, at most. A log that goes on beyond the change is withheld as a
+// whole; if they need it, the others wait for them, and the drill comes to nothing.
 const overhearFor = 300 * time.Millisecond
 
 func (o *overheard) pass(m *consensus.Message, post func()) {

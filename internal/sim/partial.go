@@ -29,8 +29,9 @@ func (w *world) shuffled() []*node {
 	return nodes
 }
 
-// breakOff: a voter dies, and of its last two suggestions the first reached nobody, and the second one other voter, whose vote the third
-// does not hear. So the second knows a decision in the midst of what it fills, and the third does not.
+// breakOff: a voter dies, and of its last two suggestions the first reached nobody, and the second one other
+// voter, whose vote the third does not hear. So the second knows a decision in the midst of what it fills, and
+// the third does not.
 func (w *world) breakOff() {
 	voters := w.shuffled()
 	dying, hearer := voters[0], voters[1]
@@ -55,8 +56,8 @@ func (w *world) breakOff() {
 	}
 }
 
-// overruling is the course of a drill: one value is accepted by a minority, another chosen at a higher ballot, and then who knows that is
-// cut off, and the others must find out.
+// overruling is the course of a drill: one value is accepted by a minority, another chosen at a higher ballot,
+// and then who knows that is cut off, and the others must find out.
 type overruling struct {
 	w             *world
 	owner, hearer string
@@ -69,8 +70,8 @@ type overruling struct {
 // overruledFor is how long the filler that knows the decision is cut off.
 const overruledFor = 2 * time.Second
 
-// overrule: only one other hears what a voter suggests, and both are cut off. A third fills, and alone learns that the no-op
-// is chosen. Then it is cut off, and the one that heard the suggestion is back.
+// overrule: only one other hears what a voter suggests, and both are cut off. A third fills, and alone learns
+// that the no-op is chosen. Then it is cut off, and the one that heard the suggestion is back.
 func (w *world) overrule() {
 	voters := w.shuffled()
 	o := &overruling{w: w, owner: voters[0].id, hearer: voters[1].id}
@@ -137,8 +138,8 @@ func (o *overruling) votes(voter string) {
 // idleFor is how long the owner of a drill has nothing to say.
 const idleFor = 3 * time.Second
 
-// claim: a voter with nothing to say is not heard by the next one after it, which prepares its instances far ahead and never gets
-// a promise. When the first has something to say, it must not wait for the second.
+// claim: a voter with nothing to say is not heard by the next one after it, which prepares its instances far
+// ahead and never gets a promise. When the first has something to say, it must not wait for the second.
 func (w *world) claim() {
 	voters := w.alive()
 	slices.SortFunc(voters, func(a, b *node) int { return strings.Compare(a.id, b.id) })
@@ -157,11 +158,13 @@ func (w *world) claim() {
 	w.after(idleFor, func() { w.sick = nil })
 }
 
-// reinforceAfter is when observers have long been there, and everybody has been in peace for longer than any eviction takes.
+// reinforceAfter is when observers have long been there, and everybody has been in peace for longer than any
+// eviction takes.
 const reinforceAfter = 4 * shortTimeout
 
-// reinforce gives all observers slots at once, so that they become the majority. Each has heard only one voter until then: that
-// the others were silent means nothing. Greetings take a while from then on, so that it is not made good at once.
+// reinforce gives all observers slots at once, so that they become the majority. Each has heard only one voter
+// until then: that the others were silent means nothing. Greetings take a while from then on, so that it is not
+// made good at once.
 func (w *world) reinforce() {
 	voter, slow := w.shuffled()[0], time.Duration(0)
 	w.adversary = func(m *consensus.Message, post func()) {

@@ -6,8 +6,9 @@ import (
 	"github.com/ha/doozerd/consensus"
 )
 
-// parting is the course of a drill: a voter is asked to leave, and for a while nobody else learns what is decided, but for one witness.
-// When the first has left the witness dies: that is one of those that stand, so the others must be able to go on.
+// parting is the course of a drill: a voter is asked to leave, and for a while nobody else learns what is
+// decided, but for one witness. When the first has left the witness dies: that is one of those that stand, so
+// the others must be able to go on.
 type parting struct {
 	w               *world
 	leaver, witness *node

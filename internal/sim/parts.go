@@ -7,8 +7,8 @@ import (
 	"github.com/ha/doozerd/peer"
 )
 
-// parts is the course of a drill: a process fetches a snapshot, and its second part comes so late that it fetches another by then. It comes
-// just before the second part of that.
+// parts is the course of a drill: a process fetches a snapshot, and its second part comes so late that it
+// fetches another by then. It comes just before the second part of that.
 type parts struct {
 	w        *world
 	joins    *node
@@ -16,7 +16,8 @@ type parts struct {
 	late     func() // says its second part
 }
 
-// mixParts lets a process join when there is a file as large as a part, so that all snapshots are cut in the same place.
+// mixParts lets a process join when there is a file as large as a part, so that all snapshots are cut in the
+// same place.
 func (w *world) mixParts() {
 	p := &parts{w: w}
 	w.write(setting("/a", strings.Repeat("x", peer.MaxPartBytes)))

@@ -91,8 +91,8 @@ func (p *plan) planFrames(r *rand.Rand) {
 	p.spoiling = pick(r, 0, 0, 0.001, 0.01, 0.05, 0.2)
 }
 
-// planLinks decides what is drawn from another source of its own. In a drill with a dead voter whose links were closed, the
-// others need not wait to be sure.
+// planLinks decides what is drawn from another source of its own. In a drill with a dead voter whose links were
+// closed, the others need not wait to be sure.
 func (p *plan) planLinks(r *rand.Rand) {
 	p.closes = r.IntN(2) == 0 && p.drill != "surge"
 	if p.drill == "dead" && p.closes {
@@ -158,8 +158,9 @@ func (p *plan) becomeMemberDrill(r *rand.Rand) {
 // planClients decides what is drawn from a source of its own, too.
 func (p *plan) planClients(r *rand.Rand) { p.repeats = r.IntN(4) > 0 }
 
-// planSize founds some clusters of an even number of voters, which others come to only when somebody joins or leaves. That is drawn from a source of its
-// own as well, so that no seed that has found something is another run now.
+// planSize founds some clusters of an even number of voters, which others come to only when somebody joins or
+// leaves. That is drawn from a source of its own as well, so that no seed that has found something is another
+// run now.
 func (p *plan) planSize(r *rand.Rand) {
 	if n := r.IntN(64); (n == 6 || n == 8) && p.drill == "" {
 		p.voters, p.slots = n, min(consensus.MaxVoters, n+p.slots-p.voters)
@@ -193,7 +194,8 @@ func (p *plan) becomeDrill(r *rand.Rand) {
 // kind names the network, and the drill if it is one.
 func (p *plan) kind() string { return strings.TrimSpace(p.latency + " " + p.drill) }
 
-// catchUpTime is how long whoever is behind by all that logs keep takes at most: it is sent a window in each round trip.
+// catchUpTime is how long whoever is behind by all that logs keep takes at most: it is sent a window in each
+// round trip.
 func (p *plan) catchUpTime() time.Duration {
 	const roundTrip = 250 * time.Millisecond
 	return time.Duration(p.retain/p.window) * roundTrip

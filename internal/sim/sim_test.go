@@ -20,26 +20,28 @@ const (
 	someSeeds = 60
 )
 
-// onceFailed are seeds that have found something: answers to an earlier fill taken for one to the next; fills that
-// raced ahead on an idle cluster; voters taken for silent because they greet others less often; a follower that
-// could never catch up through a small window; an owner starved by a voter cut off from it; a node that
-// left when it was cut off, and was needed; a voter that stood and took the slot of another; an observer all of whose
-// voters were replaced while it was behind; an observer that waited for its voter as long as for the slowest it had ever
-// met; a voter that was demoted and taken for silent while the window moved on; one
-// that left its name in a slot, and a registration under way; a voter that left while its slot was being given back; an observer that
-// was sent an old snapshot again and again; a checker to which a deaf voter with two slots was evicted too soon;
-// a promise that came when its voter had been evicted, and another fill had the same ballot; a voter that took
-// those whose links were closed for dead, and left; a voter behind by a window that asked a mute one; a voter evicted soon
-// after it was given another slot; an observer that could not catch up with a busy cluster through a small window;
-// a checker that asked too much of a second escape; an observer that turned from a silent voter to the same; two clusters that
-// were founded of one list; a voter that gave back a slot too many, and seemed evicted; one that missed every fill ahead of it;
-// founders that needed snapshots of each other; a founder that was ended though it was needed, before it knew of the founding; a cluster that
-// was founded beside another, whose founders were quiet for a moment and one of whom had been restarted; a process that left before it knew
-// that it had become a voter; an observer that listened to a voter whom nobody else heard, and a checker that
-// asked too much of one whose voter stood still.
+// onceFailed are seeds that have found something: answers to an earlier fill taken for one to the next; fills
+// that raced ahead on an idle cluster; voters taken for silent because they greet others less often; a follower
+// that could never catch up through a small window; an owner starved by a voter cut off from it; a node that
+// left when it was cut off, and was needed; a voter that stood and took the slot of another; an observer all of
+// whose voters were replaced while it was behind; an observer that waited for its voter as long as for the
+// slowest it had ever met; a voter that was demoted and taken for silent while the window moved on; one that
+// left its name in a slot, and a registration under way; a voter that left while its slot was being given back;
+// an observer that was sent an old snapshot again and again; a checker to which a deaf voter with two slots was
+// evicted too soon; a promise that came when its voter had been evicted, and another fill had the same ballot;
+// a voter that took those whose links were closed for dead, and left; a voter behind by a window that asked a
+// mute one; a voter evicted soon after it was given another slot; an observer that could not catch up with a
+// busy cluster through a small window; a checker that asked too much of a second escape; an observer that
+// turned from a silent voter to the same; two clusters that were founded of one list; a voter that gave back a
+// slot too many, and seemed evicted; one that missed every fill ahead of it; founders that needed snapshots of
+// each other; a founder that was ended though it was needed, before it knew of the founding; a cluster that was
+// founded beside another, whose founders were quiet for a moment and one of whom had been restarted; a process
+// that left before it knew that it had become a voter; an observer that listened to a voter whom nobody else
+// heard, and a checker that asked too much of one whose voter stood still.
 var onceFailed = []uint64{29, 161, 229, 1021, 5430, 10027, 20542, 21522, 21686, 21756, 21814, 22983, 40686, 204898, 530830147, 530830415, 530830662, 8000545, 8100906, 8101691, 3004473, 10002784, 20007446, 20016230, 40005475, 40007759, 40009790, 40010925, 40014615, 50006014, 50006254, 50009364, 60005371, 70000326, 90008136, 2355, 551, 1094, 200000417, 343, 31137}
 
-// Each passes, and together they leave nothing out: a fault that never happens, or a checker that is given nothing, shows nothing.
+// Each passes, and together they leave nothing out: a fault that never happens, or a checker that is given
+// nothing, shows nothing.
 func TestSeeds(t *testing.T) {
 	happened := map[string]int{}
 	for seed := uint64(firstSeed); seed < firstSeed+someSeeds; seed++ {

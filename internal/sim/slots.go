@@ -9,8 +9,9 @@ import (
 	"github.com/ha/doozerd/store"
 )
 
-// blackOut lets nobody hear anybody, but for one voter that hears them all, and is not heard: for longer than an eviction takes. All find all
-// others silent, and that one hears them say so. Then they come back, one after the other.
+// blackOut lets nobody hear anybody, but for one voter that hears them all, and is not heard: for longer than
+// an eviction takes. All find all others silent, and that one hears them say so. Then they come back, one after
+// the other.
 func (w *world) blackOut() {
 	all, one := w.ids(), w.shuffled()[0].id
 	w.trace("nobody hears anybody, but %s all others", one)
@@ -30,8 +31,9 @@ func (w *world) blackOut() {
 // backEvery is far less than an eviction takes.
 const backEvery = shortTimeout / 8
 
-// atOnce lets the operator make several changes at a voter in one batch, as a script does that does not wait for answers: while one is under
-// way, what comes is gathered. (In such a run a voter has one batch under way at a time.)
+// atOnce lets the operator make several changes at a voter in one batch, as a script does that does not wait
+// for answers: while one is under way, what comes is gathered. (In such a run a voter has one batch under way
+// at a time.)
 func (w *world) atOnce(n *node, changes ...store.Mutation) {
 	n.propose(store.Mutation{Op: store.Set, Path: "/operator", Guard: store.Clobber}, func(answer) {})
 	for _, m := range changes {
@@ -45,8 +47,9 @@ func (w *world) atOnce(n *node, changes ...store.Mutation) {
 // restoredWithin is how long it takes at most until voters that stand are back in slots.
 const restoredWithin = 2 * time.Second
 
-// oust lets the operator swap the slots of two voters, and then, all at once, take the slot of one of them away and the registrations of all
-// others. These are still named in slots of their own, and need only to register again; who is named in none must not take theirs.
+// oust lets the operator swap the slots of two voters, and then, all at once, take the slot of one of them away
+// and the registrations of all others. These are still named in slots of their own, and need only to register
+// again; who is named in none must not take theirs.
 func (w *world) oust() {
 	slots := maps.Clone(w.check.current.slots)
 	paths := slices.Sorted(maps.Keys(slots))
@@ -88,9 +91,10 @@ func (w *world) double() {
 	})
 }
 
-// doze stops all voters but one, for less than an eviction takes, while that one is cut off. It was not heard for a while before, and is not
-// for a while afterwards: together that is less than an eviction takes, too, for whoever counts only the time in which it ran. The observer
-// runs on, and may look for a voter that answers until some time after they wake.
+// doze stops all voters but one, for less than an eviction takes, while that one is cut off. It was not heard
+// for a while before, and is not for a while afterwards: together that is less than an eviction takes, too, for
+// whoever counts only the time in which it ran. The observer runs on, and may look for a voter that answers
+// until some time after they wake.
 func (w *world) doze() {
 	w.after(observerJoins, func() {
 		t, voters := w.plan.timeout, w.shuffled()
@@ -115,8 +119,8 @@ func (w *world) doze() {
 // observerJoins is how long it takes at most until an observer has joined.
 const observerJoins = 1500 * time.Millisecond
 
-// demote lets the operator delete one slot after the other, and make each again, so that its voter is none for a moment. What waits there for
-// an instance can have none any more.
+// demote lets the operator delete one slot after the other, and make each again, so that its voter is none for
+// a moment. What waits there for an instance can have none any more.
 func (w *world) demote() {
 	paths := slices.Sorted(maps.Keys(w.check.current.slots))
 	for k := range demotions {

@@ -7,8 +7,8 @@ import (
 	"github.com/ha/doozerd/store"
 )
 
-// watcher follows the events of a glob as a client does: it waits at a rev, and then at the one after the event. When its node
-// is gone it goes on at another.
+// watcher follows the events of a glob as a client does: it waits at a rev, and then at the one after the
+// event. When its node is gone it goes on at another.
 type watcher struct {
 	w      *world
 	number int

@@ -259,8 +259,8 @@ func (w *world) recover() {
 	}
 }
 
-// lately is which revs there were in the last while. Members write of themselves all the time, so nodes are hardly ever at
-// one rev; but none is to be behind for long.
+// lately is which revs there were in the last while. Members write of themselves all the time, so nodes are
+// hardly ever at one rev; but none is to be behind for long.
 type lately struct {
 	at   []time.Duration
 	revs []int64

@@ -25,8 +25,9 @@ func dialTCP(ctx context.Context, addr string) (net.Conn, error) {
 	return dialBy(ctx, &net.Dialer{KeepAliveConfig: keepAlive}, addr)
 }
 
-// dialBy connects to addr. The error is syscall.ECONNREFUSED only if all addresses of that name refuse, but for those of a kind that this host
-// has not: a dialer returns the error that came first, and the process may listen at another one that is out of reach.
+// dialBy connects to addr. The error is syscall.ECONNREFUSED only if all addresses of that name refuse, but for
+// those of a kind that this host has not: a dialer returns the error that came first, and the process may
+// listen at another one that is out of reach.
 func dialBy(ctx context.Context, d *net.Dialer, addr string) (net.Conn, error) {
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if !errors.Is(err, syscall.ECONNREFUSED) {

@@ -64,8 +64,8 @@ func listenAt(t testing.TB, addr string) net.Listener {
 	return l
 }
 
-// listenAlone listens at an address at which no other program is given a port: one that was given back is still free when it is
-// taken again. Other systems than Linux have one such address only.
+// listenAlone listens at an address at which no other program is given a port: one that was given back is still
+// free when it is taken again. Other systems than Linux have one such address only.
 func listenAlone(t testing.TB) net.Listener {
 	t.Helper()
 	if runtime.GOOS == "linux" {

@@ -138,8 +138,8 @@ func measureStore(b *bench) error {
 	return nil
 }
 
-// mean is taken, and no median, where the collector counts: with a million files it comes once in several rounds, and the
-// median would be of a round without it.
+// mean is taken, and no median, where the collector counts: with a million files it comes once in several
+// rounds, and the median would be of a round without it.
 func mean(figures []float64) float64 {
 	sum := 0.0
 	for _, f := range figures {

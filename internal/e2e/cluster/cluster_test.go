@@ -87,8 +87,9 @@ func TestCrossedClusters(t *testing.T) {
 	w.end(t, 1, 2, 3)
 }
 
-// All voters die at once, and are started again with the list that they had. An observer that is not in it has the data, and they find out: no
-// empty cluster is founded beside it. Once it has escaped, they are its voters when they are told where it is.
+// All voters die at once, and are started again with the list that they had. An observer that is not in it has
+// the data, and they find out: no empty cluster is founded beside it. Once it has escaped, they are its voters
+// when they are told where it is.
 func TestAnObserverKeepsWhatAllVotersLost(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, Options{Hosts: 4, Founders: 3, Flags: testFlags})
@@ -114,7 +115,8 @@ func TestAnObserverKeepsWhatAllVotersLost(t *testing.T) {
 		ask 4 set /kept -1 <<<still`)
 }
 
-// Load balancers are told by whom clients are served well: by nobody without a majority, although an observer still hears a voter.
+// Load balancers are told by whom clients are served well: by nobody without a majority, although an observer
+// still hears a voter.
 func TestNobodyIsReadyWithoutAMajority(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, Options{Hosts: 4, Founders: 3, Flags: testFlags + " -w true"})

@@ -66,8 +66,8 @@ func TestDrill(t *testing.T) {
 	}
 }
 
-// TestWordsLeaveTheMachineAlone: who has read the words still has the commands whose names they bear, and no word touches the network of a
-// host that has none of its own.
+// TestWordsLeaveTheMachineAlone: who has read the words still has the commands whose names they bear, and no
+// word touches the network of a host that has none of its own.
 func TestWordsLeaveTheMachineAlone(t *testing.T) {
 	needHosts(t)
 	t.Parallel()

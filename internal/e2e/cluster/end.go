@@ -14,8 +14,9 @@ import (
 	"github.com/ha/doozerd/internal/e2e"
 )
 
-// End ends the work and judges it. Each of the voters, given as hosts, must take a write; all nodes that run must have the same files; each watch must have
-// seen every event once and in order; and the history must be linearizable.
+// End ends the work and judges it. Each of the voters, given as hosts, must take a write; all nodes that run
+// must have the same files; each watch must have seen every event once and in order; and the history must be
+// linearizable.
 func (w *Work) End(voters ...int) error {
 	defer w.Close()
 	w.stop()
@@ -35,8 +36,8 @@ func (w *Work) End(voters ...int) error {
 	return w.verdict(math.MaxInt64, shown{rev, files})
 }
 
-// EndWithCluster is End where nobody takes writes any more. What was acknowledged and is newer than all that a watch or a node that still runs has
-// shown may be lost, and nothing else.
+// EndWithCluster is End where nobody takes writes any more. What was acknowledged and is newer than all that a
+// watch or a node that still runs has shown may be lost, and nothing else.
 func (w *Work) EndWithCluster() error {
 	defer w.Close()
 	w.stop()
@@ -70,10 +71,12 @@ func (w *Work) followed(rev int64) error {
 	return nil
 }
 
-// leastReads is how many of a hundred operations that count must be reads: they are two fifths, where nodes do not fail.
+// leastReads is how many of a hundred operations that count must be reads: they are two fifths, where nodes do
+// not fail.
 const leastReads = 5
 
-// verdict judges what clients and watches were told, of which nothing up to rev last may be lost, and what nodes had in the end.
+// verdict judges what clients and watches were told, of which nothing up to rev last may be lost, and what
+// nodes had in the end.
 func (w *Work) verdict(last int64, nodes ...shown) error {
 	errs := w.errs
 	if 100*w.reads < leastReads*(w.reads+w.done) {

@@ -11,8 +11,8 @@ import (
 	"github.com/ha/doozerd/client"
 )
 
-// linearTimeout bounds the search for an order of the operations on one file, which is over in a moment if there is one that is easily
-// found.
+// linearTimeout bounds the search for an order of the operations on one file, which is over in a moment if
+// there is one that is easily found.
 const linearTimeout = 5 * time.Minute
 
 // An operation is what a client did, and what it was told.
@@ -43,8 +43,8 @@ type register struct {
 	body string
 }
 
-// files is what clients may expect of each file: a read behind a barrier gives what was written last; revs ascend; a guard
-// lets a write pass exactly if the file is not newer.
+// files is what clients may expect of each file: a read behind a barrier gives what was written last; revs
+// ascend; a guard lets a write pass exactly if the file is not newer.
 var files = porcupine.Model{
 	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
 		byPath := map[string][]porcupine.Operation{}
@@ -74,8 +74,8 @@ var files = porcupine.Model{
 	DescribeOperation: func(input, _ any) string { return input.(*operation).String() },
 }
 
-// judge says what is wrong with a history: the operations of all clients, and the events that the watches have seen. Writes
-// that were acknowledged with a rev up to last must be among those.
+// judge says what is wrong with a history: the operations of all clients, and the events that the watches have
+// seen. Writes that were acknowledged with a rev up to last must be among those.
 func judge(history []*operation, events []seen, last int64) error {
 	happened, err := judgeWatch(history, events, last)
 	if err != nil {
@@ -122,8 +122,8 @@ func suspects(ops []porcupine.Operation) string {
 	return ""
 }
 
-// judgeWatch holds the events to what clients were told: each write that was acknowledged, with a rev up to last, is there, at its
-// rev and once, in order, and nothing else. It returns the event of each body.
+// judgeWatch holds the events to what clients were told: each write that was acknowledged, with a rev up to
+// last, is there, at its rev and once, in order, and nothing else. It returns the event of each body.
 func judgeWatch(history []*operation, events []seen, last int64) (map[string]seen, error) {
 	happened := map[string]seen{}
 	rev := int64(0)
@@ -188,8 +188,8 @@ func judgeReads(history []*operation, happened map[string]seen, last int64) erro
 	return nil
 }
 
-// agree returns what the watches saw together. One may have ended before another, but up to there they must have seen the same. An event was
-// seen when the first of them saw it.
+// agree returns what the watches saw together. One may have ended before another, but up to there they must
+// have seen the same. An event was seen when the first of them saw it.
 func agree(watches [][]seen) (all []seen, err error) {
 	for _, events := range watches {
 		if len(events) > len(all) {

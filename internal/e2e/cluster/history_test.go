@@ -36,8 +36,8 @@ func (s *trial) event(k int, rev int64, body string) seen {
 	return seen{client.Event{Rev: rev, Path: "/f", Body: []byte(body)}, s.began.Add(time.Duration(k)*time.Millisecond + time.Millisecond/2)}
 }
 
-// goodTrial is a work that nothing is wrong with: two watches, of which one has seen less, an outcome that one of the writers does not know, and
-// a last write that nobody saw, because the cluster ended.
+// goodTrial is a work that nothing is wrong with: two watches, of which one has seen less, an outcome that one
+// of the writers does not know, and a last write that nobody saw, because the cluster ended.
 func goodTrial() *trial {
 	s := &trial{Work: &Work{acked: make(chan struct{}), ctx: context.Background()}, began: time.Now(), last: 30}
 	s.operation(0, operation{body: "a", guard: client.Clobber, rev: 10})

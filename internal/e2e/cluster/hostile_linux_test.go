@@ -20,8 +20,8 @@ import (
 	"github.com/ha/doozerd/store"
 )
 
-// TestHostileWire floods every node of a cluster that has a secret while its clients work: with garbage, with the frames of a
-// stranger, and with a recording of what its members said to each other.
+// TestHostileWire floods every node of a cluster that has a secret while its clients work: with garbage, with
+// the frames of a stranger, and with a recording of what its members said to each other.
 func TestHostileWire(t *testing.T) {
 	needHosts(t)
 	t.Parallel()
@@ -81,8 +81,8 @@ const (
 	garbageSize  = 4 << 20 // taken at least from each of them, in bytes
 )
 
-// garbage sends what nobody says: noise, sizes that are none, noise after the preface of members, and requests that are long and mean nothing, which are read
-// to their ends. It returns how many bytes were taken.
+// garbage sends what nobody says: noise, sizes that are none, noise after the preface of members, and requests
+// that are long and mean nothing, which are read to their ends. It returns how many bytes were taken.
 func (c *Cluster) garbage(n int) (taken int64) {
 	noise := make([]byte, 1<<20)
 	rand.Read(noise)
@@ -168,8 +168,8 @@ func (m meetings) put(met bool) {
 	}
 }
 
-// TestFramesOfAStrangerWithoutASecret: who proves nothing may open a link, but is no voter: what it says that only voters may say is
-// dropped, and counted.
+// TestFramesOfAStrangerWithoutASecret: who proves nothing may open a link, but is no voter: what it says that
+// only voters may say is dropped, and counted.
 func TestFramesOfAStrangerWithoutASecret(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, Options{Hosts: 3, Flags: testFlags})
@@ -198,8 +198,8 @@ func TestFramesOfAStrangerWithoutASecret(t *testing.T) {
 	w.end(t, 1, 2, 3)
 }
 
-// A forger sends a node frames that a member would take from a member, of its cluster and to its id, and sees that what they hold is
-// dropped.
+// A forger sends a node frames that a member would take from a member, of its cluster and to its id, and sees
+// that what they hold is dropped.
 type forger struct {
 	*link.Transport
 	addr    string
@@ -259,8 +259,8 @@ func (f *forger) ballot(t *testing.T) {
 	})
 }
 
-// silence asks the node to promise its own instances away. On hearing of a ballot it gives up what it has not used yet, which it may do at any time,
-// and so everybody goes on beyond: that must do no harm.
+// silence asks the node to promise its own instances away. On hearing of a ballot it gives up what it has not
+// used yet, which it may do at any time, and so everybody goes on beyond: that must do no harm.
 func (f *forger) silence(t *testing.T) {
 	t.Helper()
 	f.send(t, []consensus.Message{f.prepare(f.there.ID, standing(t, f.cl))})
@@ -302,8 +302,8 @@ const (
 	forgedPast = 100 // instances that are decided already
 )
 
-// suggestions put a set that nobody asked for to every instance that is undecided where the node stands, and to some that are not. Each
-// that is still undecided when it arrives breaks a rule.
+// suggestions put a set that nobody asked for to every instance that is undecided where the node stands, and to
+// some that are not. Each that is still undecided when it arrives breaks a rule.
 func (f *forger) suggestions(now status) (all []consensus.Message) {
 	set := store.Mutation{Op: store.Set, Path: forgedPath, Guard: store.Clobber, Body: []byte("by a stranger")}.Append(nil)
 	batch := consensus.Batch{Proposer: "STRANGER", Seq: 1, Mutations: [][]byte{set}}

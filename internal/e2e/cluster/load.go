@@ -13,8 +13,8 @@ import (
 	"github.com/ha/doozerd/internal/e2e/raw"
 )
 
-// Load is clients that write as fast as they are answered: each has one connection, one set under way, and files of its own.
-// They are cheap, so that the machine is there for the nodes.
+// Load is clients that write as fast as they are answered: each has one connection, one set under way, and
+// files of its own. They are cheap, so that the machine is there for the nodes.
 type Load struct {
 	stop    chan struct{}
 	group   sync.WaitGroup

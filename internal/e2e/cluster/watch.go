@@ -78,8 +78,8 @@ func (w *Work) watchByCommand() error {
 	return nil
 }
 
-// printed reads one event as doozer watch prints it: a line with path, rev, what was done and the length of the body, and then
-// the body.
+// printed reads one event as doozer watch prints it: a line with path, rev, what was done and the length of the
+// body, and then the body.
 func printed(r *bufio.Reader) (e client.Event, err error) {
 	line, err := r.ReadString('\n')
 	if err != nil {

@@ -30,8 +30,8 @@ func kernelIsRough() bool {
 	return err == nil
 }
 
-// A wire connects hosts in place of a bridge where the kernel has no netem: each host has an interface of which this process
-// is the other end, and passes on, late or never, what comes in.
+// A wire connects hosts in place of a bridge where the kernel has no netem: each host has an interface of which
+// this process is the other end, and passes on, late or never, what comes in.
 type wire struct {
 	dir   string
 	mu    sync.Mutex

@@ -15,8 +15,8 @@ import (
 	"github.com/ha/doozerd/internal/e2e"
 )
 
-// Work is clients that write and read all the while, and watches that follow. They move on to other nodes when they lose
-// one, and keep account of what they were told.
+// Work is clients that write and read all the while, and watches that follow. They move on to other nodes when
+// they lose one, and keep account of what they were told.
 type Work struct {
 	cluster *Cluster
 	dir     string          // no other work was ever done in

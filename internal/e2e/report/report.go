@@ -16,8 +16,8 @@ import (
 // ErrMarkers reports a document in which a section has no clear beginning and end.
 var ErrMarkers = errors.New("markers of a section")
 
-// Put makes text the section of that name in a file. A document that has no such section gets it at its end; one that does
-// not exist is made.
+// Put makes text the section of that name in a file. A document that has no such section gets it at its end;
+// one that does not exist is made.
 func Put(file, section, text string) error {
 	file = filepath.Clean(file)
 	old, err := os.ReadFile(file)

@@ -220,8 +220,8 @@ var faults = []fault{
 		"	case d.Guard < rev && d.Guard != Clobber:", "	case d.Guard < rev && d.Guard == Missing:"},
 }
 
-// halves break a rule that is kept twice, so each alone does nothing. A prepared owner that skips nothing passes its instances over when it
-// suggests; and one that does not pass them over has skipped them.
+// halves break a rule that is kept twice, so each alone does nothing. A prepared owner that skips nothing
+// passes its instances over when it suggests; and one that does not pass them over has skipped them.
 var halves = []fault{
 	{"silence of a stopped loop", "▲ silence counts only while one's own loop ran", "consensus/engine.go",
 		"e.now += min(step, e.cfg.FillDelay)", "e.now += step"},

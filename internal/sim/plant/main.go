@@ -1,5 +1,5 @@
-// Command plant shows that the simulation's checkers can fail: it breaks the engine, the node above it and the codec on purpose, one
-// rule at a time, and counts the runs until the simulation notices.
+// Command plant shows that the simulation's checkers can fail: it breaks the engine, the node above it and the
+// codec on purpose, one rule at a time, and counts the runs until the simulation notices.
 //
 //	plant [-seeds 10000] [-only NAME] [-in peer/] [-o doc/simulation.md]
 //

@@ -1,6 +1,7 @@
 package main
 
-// rules are those whose absence broke a prototype of the protocol. Each has faults that take it out, and a test of its own.
+// rules are those whose absence broke a prototype of the protocol. Each has faults that take it out, and a test
+// of its own.
 var rules = []rule{
 	{"A skip names its range; none is inferred from a later message.",
 		[]string{"skip inferred"}, "TestSkipIsNotInferred"},

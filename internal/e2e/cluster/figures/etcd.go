@@ -10,8 +10,8 @@ import (
 	"github.com/ha/doozerd/internal/e2e/cluster"
 )
 
-// startEtcd starts an etcd on each host, and returns when all of them serve. Their data is in memory, and nothing waits until
-// it is on a disk: doozerd writes to none.
+// startEtcd starts an etcd on each host, and returns when all of them serve. Their data is in memory, and
+// nothing waits until it is on a disk: doozerd writes to none.
 const startEtcd = `
 list=
 for n in 1 2 3; do list=$list,$n=http://$net.$n:2380; done

@@ -15,9 +15,9 @@ import (
 	"github.com/ha/doozerd/internal/e2e/cluster"
 )
 
-// etcdClient is a client of etcd that is as cheap as ours of doozerd: it knows just one call, etcdserverpb.KV/Put, and as
-// much of gRPC over HTTP/2 as that takes. The official one would take several times the processor time, and the nodes
-// of both share the processors with their clients.
+// etcdClient is a client of etcd that is as cheap as ours of doozerd: it knows just one call,
+// etcdserverpb.KV/Put, and as much of gRPC over HTTP/2 as that takes. The official one would take several times
+// the processor time, and the nodes of both share the processors with their clients.
 type etcdClient struct {
 	net.Conn
 	in     *bufio.Reader

@@ -209,7 +209,8 @@ func (f fault) goal(gap time.Duration) string {
 	return fmt.Sprintf("≤ %v, %s", f.limit, met(gap <= f.limit))
 }
 
-// What clients of other nodes are promised: the gap when a voter ends, and when it is silent, so that the fill delay must pass first.
+// What clients of other nodes are promised: the gap when a voter ends, and when it is silent, so that the fill
+// delay must pass first.
 const (
 	limitEnded  = 250 * time.Millisecond
 	limitSilent = 150 * time.Millisecond
@@ -245,7 +246,8 @@ func (f *figures) faults() error {
 	})
 }
 
-// suffer prints how long nothing was written by clients of the other nodes. The victims take turns; at each is a third of the load.
+// suffer prints how long nothing was written by clients of the other nodes. The victims take turns; at each is
+// a third of the load.
 func (f *figures) suffer(c *cluster.Cluster, fault fault, clients int) error {
 	var gaps, slowest []time.Duration
 	for k := range rounds {
