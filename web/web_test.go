@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path"
 	"strings"
 	"testing"
@@ -603,7 +604,7 @@ func TestProfilesOnlyIfAskedFor(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, get(viewOf(t, Config{Node: tr}), "/debug/pprof/").Code)
 	v := viewOf(t, Config{Node: tr, Profile: true})
 	contains(t, get(v, "/debug/pprof/").Body.String(), "goroutine")
-	contains(t, get(v, "/debug/pprof/cmdline").Body.String(), "web.test")
+	contains(t, get(v, "/debug/pprof/cmdline").Body.String(), os.Args[0])
 	contains(t, get(v, "/debug/pprof/symbol").Body.String(), "num_symbols")
 }
 
