@@ -1,8 +1,6 @@
 package sim
 
-import (
-	"time"
-)
+import "time"
 
 // desert is a drill of three: two lose their slots while one of these is cut off, and the last voter dies. The
 // other one of the two is asked to leave then. Whoever was cut off does not know yet that it votes no more, and
