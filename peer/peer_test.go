@@ -161,7 +161,7 @@ func TestEscapeIsRefused(t *testing.T) {
 
 	l, err := net.Listen("tcp", "127.0.0.1:0") // where nobody says anything
 	assert.Equal(t, nil, err)
-	defer l.Close()
+	t.Cleanup(func() { l.Close() }) // after the node: it may be asking still
 	c := testConfig()
 	c.Attach = []string{l.Addr().String()}
 	seeking := start(t, c)
