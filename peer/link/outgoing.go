@@ -14,8 +14,8 @@ import (
 	"github.com/ha/doozerd/internal/wire"
 )
 
-// farewellTimeout is how long taking leave of another process may take.
-const farewellTimeout = 100 * time.Millisecond
+// farewellTimeout is how long taking leave of another process may take: on a busy machine even that waits for its turn.
+const farewellTimeout = time.Second
 
 // ticks is how many there are in the silence that others bear.
 const ticks = 4
