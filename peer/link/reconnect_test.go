@@ -35,9 +35,8 @@ func TestRestartedProcess(t *testing.T) {
 	a.Send(c.peer(), []byte("not wanted yet"))
 	assert.Equal(t, uint64(2), a.Stats().NoLink)
 
-	a.forget()
 	a.Want([]Peer{b.peer(), c.peer()}) // as long as B is not evicted
-	a.awaitMet(c.addr() + " C/")
+	a.await("linked to C", func() bool { return a.Stats().To == 1 })
 	a.Send(b.peer(), []byte("to the dead"))
 	a.Send(c.peer(), []byte("hello"))
 	c.awaitGot("A/ hello")
