@@ -70,8 +70,9 @@ func testTree(t *testing.T) {
 			<
 			> DEL path=/ctl/node/$ID/writable rev=-1
 			<
-			> STAT path=/ctl
-			< rev=-2 len=2`},
+			> WAIT path=/ctl/name rev=9
+			< flags=8 rev=9 path="/ctl/name" value=""
+			# the node writes its own again`},
 		{name: "write to a directory or the root", talk: `
 			> SET path=/ctl rev=-1 value=x
 			< err=ISDIR
