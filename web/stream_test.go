@@ -263,6 +263,9 @@ func TestManyStreamsMissNothing(t *testing.T) {
 			for rev < 50+changes {
 				var f frame
 				m := next(t, r)
+				if m.event == "beat" {
+					continue // the machine is slow
+				}
 				if err := json.Unmarshal([]byte(m.data), &f); err != nil || m.event != "frame" || f.From != rev {
 					arrived <- fmt.Errorf("at rev %d: %v %v", rev, m, err)
 					return
