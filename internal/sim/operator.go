@@ -59,8 +59,8 @@ const (
 	hopeless       = 10 * time.Second // for a process that has not joined
 )
 
-// supervise starts anew who has not found a cluster, and whoever is left of a cluster that others escaped from; and it
-// escapes from a majority that was lost by mischance.
+// supervise starts anew who has not found a cluster, whoever is left of a cluster that others escaped from, and who
+// knows nobody any more; and it escapes from a majority that was lost by mischance.
 func (w *world) supervise() {
 	if w.gathering != nil {
 		w.gathering.supervise()
@@ -87,11 +87,29 @@ func (w *world) stuck(n *node) bool {
 	if n.paused || n.core == nil || w.begun == 0 && !w.plan.assembles {
 		return false
 	}
-	if n.joined() && n.in != w.check.current {
+	switch {
+	case !n.joined():
+		return w.now-n.ran > hopeless
+	case n.in != w.check.current:
 		return w.now > w.lostAt+hopeless/4
 	}
-	return !n.joined() && w.now-n.ran > hopeless
+	return w.now > w.loadEnd && n.lonely()
 }
+
+// lonely reports whether n is behind for good: since it joined it has heard nobody, the members that there were then
+// have ended, nobody took their addresses, and others go on.
+func (n *node) lonely() bool {
+	for e := range n.tree().All(addrGlob) {
+		if p := n.w.at[string(e.Body)]; p != nil && p != n && !p.dead {
+			return false
+		}
+	}
+	return !n.writable() && slices.ContainsFunc(n.w.alive(), func(p *node) bool {
+		return p.writable() && p.in == n.in && p.tree().Rev() > n.tree().Rev()
+	})
+}
+
+var addrGlob = store.MustParseGlob(nodeDirs + "*/addr")
 
 // write is a change that the operator makes, at some voter.
 func (w *world) write(m store.Mutation) {
