@@ -116,8 +116,8 @@ func (w *world) jumpClock() {
 	w.trace("%s's clock jumps, rate %v", n.id, n.rate)
 }
 
-// crashOne ends a process, if its voters can stand it: a majority lost at once is lost. Mostly another is
-// started in its place.
+// crashOne ends a process, if its voters can stand it: a majority lost at once is lost; and if somebody stays, to whom
+// those can hand over that leave. Mostly another is started in its place.
 func (w *world) crashOne() { w.crash(w.someone()) }
 
 // crashSome ends several at once, as many as can be lost.
@@ -128,7 +128,7 @@ func (w *world) crashSome() {
 }
 
 func (w *world) crash(n *node) {
-	if !w.canLose(n) {
+	if !w.canLose(n) || w.lastToStay(n) {
 		return
 	}
 	n.kill()
@@ -139,6 +139,12 @@ func (w *world) crash(n *node) {
 	default:
 		w.after(between(w.rand, 0, 2*time.Second), func() { w.restart(n) })
 	}
+}
+
+// lastToStay reports whether all others that live were asked to leave, if there are any.
+func (w *world) lastToStay(n *node) bool {
+	others := slices.DeleteFunc(w.alive(), func(m *node) bool { return m == n })
+	return len(others) > 0 && !slices.ContainsFunc(others, func(m *node) bool { return !m.leaving })
 }
 
 // restart starts a process at the address of one that ended, unless somebody did so before.
