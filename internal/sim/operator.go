@@ -96,8 +96,8 @@ func (w *world) stuck(n *node) bool {
 	return w.now > w.loadEnd && n.lonely()
 }
 
-// lonely reports whether n is behind for good: since it joined it has heard nobody, the members that there were then
-// have ended, nobody took their addresses, and others go on.
+// lonely reports whether n is behind for good: all members that it knows have ended, nobody took their addresses, and
+// others go on, of whom no message will tell it.
 func (n *node) lonely() bool {
 	for e := range n.tree().All(addrGlob) {
 		if p := n.w.at[string(e.Body)]; p != nil && p != n && !p.dead {
